@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build description of vla_demo."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = "vla_demo"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.com",
+    description="Starts the graph, gives instructions, records video, timeline and a summary.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "demo = vla_demo.cli:main",
+        ],
+    },
+)

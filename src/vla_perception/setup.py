@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build description of vla_perception."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = "vla_perception"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.com",
+    description="Camera ingest and instruction intake: images, joint states and sentences become observations and instructions.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "camera_node = vla_perception.camera_node:main",
+            "instruction_node = vla_perception.instruction_node:main",
+        ],
+    },
+)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build description of vla_policy."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = "vla_policy"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.com",
+    description="Action space, action tokenizer, the Policy interface, RT-1 and the policy node.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "policy_node = vla_policy.policy_node:main",
+        ],
+        "vla_policy.policies": [
+            "rt1 = vla_policy.rt1.policy:create",
+            "replay = vla_policy.replay:create",
+        ],
+    },
+)
