@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed errors of the policy package; each message says what was received and what is valid."""
+
+
+class PolicyError(Exception):
+    """Base of every error that a policy raises on purpose."""
+
+
+class InstructionError(PolicyError):
+    """The instruction cannot be served by this policy."""
+
+
+class ObservationError(PolicyError):
+    """The observation lacks something that the policy needs, or is malformed."""
+
+
+class CheckpointError(PolicyError):
+    """The checkpoint (or recording) is missing, damaged or made for something else."""
+
+
+class ConfigurationError(PolicyError):
+    """A setting of the policy, or the policy's name, is not valid."""
+
+
+class ActionSpaceError(PolicyError):
+    """An action space description is not valid."""
+
+
+class ActionValueError(PolicyError):
+    """An action or token array does not belong to its action space."""
