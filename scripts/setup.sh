@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes this clone ready to run: system packages, virtual environment, Python packages, ROS 2, built workspace.
+# Finished stages are skipped, an interrupted one is taken up again, and a run with nothing to do needs no network.
+set -euo pipefail
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
+# shellcheck source=scripts/stages.sh
+source "$ROOT/scripts/stages.sh"
+# shellcheck source=scripts/system.sh
+source "$ROOT/scripts/system.sh"
+LOGS=$ROOT/.cache/setup
+cd "$ROOT"
+
+python_stage() { # creates the virtual environment; one whose interpreter is gone is made anew
+  local options=()
+  [[ $SYSTEM_ROS == 1 ]] && options=(--system-site-packages)
+  [[ -x $VENV/bin/python && -r $STATE/venv ]] && return
+  [[ -e $VENV && ! -x $VENV/bin/python ]] && options+=(--clear)
+  logged venv "$(find_python)" -m venv "${options[@]}" "$VENV"
+  stamp venv "$DISTRO"
+}
+
+pip_install() { # NAME ARGUMENT...
+  logged "$1" "$VENV/bin/python" -m pip install --disable-pip-version-check --retries 5 "${@:2}"
+}
+
+requirement_files() { # the files under requirements/ that apply here, in the order of installation
+  echo build base dev
+  [[ $SYSTEM_ROS == 1 ]] || echo "ros-$DISTRO"
+  command -v cmake >/dev/null || echo cmake
+}
+
+packages_stage() {
+  local name
+  # shellcheck disable=SC2046
+  for name in $(requirement_files); do
+    fresh "$name" "$(digest <"requirements/$name.txt")" && continue
+    announce
+    say "    requirements/$name.txt"
+    pip_install "pip-$name" -r "requirements/$name.txt"
+    stamp "$name" "$(digest <"requirements/$name.txt")"
+  done
+  [[ $SYSTEM_ROS == 1 ]] && return
+  fresh patch "$(digest <"requirements/ros-$DISTRO.txt")" && return
+  logged patch "$VENV/bin/python" scripts/patch_wheels.py
+  stamp patch "$(digest <"requirements/ros-$DISTRO.txt")"
+}
+
+graphics_stage() { # which of MuJoCo's headless renderers works here
+  local gl
+  local try='import mujoco; c = mujoco.GLContext(64, 64); c.make_current(); c.free()'
+  [[ -s $STATE/mujoco_gl ]] && return
+  announce
+  for gl in egl osmesa; do
+    if MUJOCO_GL=$gl "$VENV/bin/python" -c "$try" >"$LOGS/graphics-$gl.log" 2>&1; then
+      stamp mujoco_gl "$gl"
+      return
+    fi
+  done
+  fail "MuJoCo can render neither with EGL nor with OSMesa; see $LOGS/graphics-*.log. On Debian: apt-get install libegl1 libgl1, or libosmesa6."
+}
+
+package_digest() { # DIRECTORY: of what a build depends on; Python modules are linked, so they do not count
+  find "$1/" -type f \( -name package.xml -o -name setup.py -o -name setup.cfg -o -name CMakeLists.txt -o -name '*.msg' \
+    -o -name '*.srv' -o -name '*.action' \) -not -path '*/test/*' -print0 | sort -z | xargs -0 sha256sum | digest
+}
+
+build_stage() { # builds the packages whose build description changed since they were built
+  local package all=() stale=() extra
+  extra=$(find launch config -type f | sort | digest)
+  for package in src/*/package.xml; do
+    package=$(basename "$(dirname "$package")")
+    all+=("$package")
+    fresh "built-$package" "$(package_digest "src/$package")-$extra" || stale+=("$package")
+    [[ -d $BUILD/install ]] || stale=("${all[@]}")
+  done
+  ((${#stale[@]})) || return 0
+  announce
+  say "    ${stale[*]}"
+  # shellcheck source=scripts/env.sh
+  (source scripts/env.sh && logged colcon "$VENV/bin/colcon" --log-base "$BUILD/log" build --base-paths src --merge-install --symlink-install \
+    --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
+    --event-handlers console_direct- console_cohesion- console_start_end+ \
+    --cmake-args -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release "-DPython3_EXECUTABLE=$VENV/bin/python" --no-warn-unused-cli)
+  for package in "${stale[@]}"; do stamp "built-$package" "$(package_digest "src/$package")-$extra"; done
+}
+
+stages=(system python packages graphics build)
+titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "headless graphics" "workspace")
+mkdir -p "$LOGS"
+exec 9>"$ROOT/.cache/setup.lock"
+flock -n 9 || { say "another set-up of this clone is running; waiting for it"; flock 9; }
+for i in "${!stages[@]}"; do
+  TITLE="[$((i + 1))/${#stages[@]}] ${titles[i]}"
+  "${stages[i]}_stage"
+done
