@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the CMake files that ROS wheels export name this machine's include folders.
 
-The wheels carry the include folders of the machine that built them. Run with the environment's own interpreter; running it
-again changes nothing.
+The wheels carry the include folders of the machine that built them. Run with the environment's own interpreter;
+running it again changes nothing.
 """
 
 from __future__ import annotations

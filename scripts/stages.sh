@@ -37,10 +37,11 @@ logged() { # NAME COMMAND...: runs with its output in a log, shows progress, and
   local log=$LOGS/$1.log start=$SECONDS pid
   announce
   shift
+  mkdir -p "$LOGS"
   setsid "$@" >"$log" 2>&1 & # in a session of its own, so that an interruption can end its children too
   pid=$!
   # shellcheck disable=SC2064
-  trap "kill -- -$pid 2>/dev/null; wait $pid; fail 'interrupted; run the same command again to continue.'" INT TERM
+  trap "kill -- -$pid 2>/dev/null || :; wait $pid || :; fail 'interrupted; run the same command again to continue.'" INT TERM
   heartbeat "$pid" "$log"
   if ! wait "$pid"; then
     tail -n 30 "$log" >&2

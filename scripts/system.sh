@@ -20,6 +20,10 @@ has_library() { # NAME: a shared library that the loader finds
   { ldconfig -p 2>/dev/null || /sbin/ldconfig -p; } | grep -q "[[:space:]]$1 "
 }
 
+check_named_python() { # a PYTHON that the user names is used or refused, never replaced
+  [[ -z ${PYTHON:-} ]] || python_works "$PYTHON" || fail "PYTHON='$PYTHON' is not a Python 3.11 or 3.12; name one that is, or unset PYTHON."
+}
+
 missing_packages() { # prints the Debian names of what this machine lacks
   local python version
   python=$(find_python)
@@ -52,6 +56,7 @@ install_packages() { # NAME...: with apt as root or by sudo; otherwise says what
 system_stage() {
   local packages
   [[ -x $VENV/bin/python && -r $STATE/mujoco_gl ]] && return # everything below was found when these were made
+  check_named_python
   packages=$(missing_packages)
   [[ -n $packages ]] || return 0
   # shellcheck disable=SC2086

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line and the set-up scripts: refusals, speed of the second run, stages that fail or are interrupted."""
+
+import os
+import runpy
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGES = """
+set -euo pipefail
+say() { echo "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+TITLE=title
+source scripts/stages.sh
+"""
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def stages(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return run("bash", "-c", STAGES + script, STATE=str(folder / "state"), LOGS=str(folder / "logs"))
+
+
+@pytest.mark.parametrize("command", ["", "fly", "Build"])
+def test_unknown_command_is_refused_with_the_valid_ones(command: str) -> None:
+    done = run("./vla", command)
+    assert done.returncode == 2
+    for valid in ("build", "env", "up", "demo", "train", "eval", "data", "plot", "bench", "test"):
+        assert valid in done.stderr
+
+
+def test_unknown_distribution_is_refused_with_the_valid_ones() -> None:
+    done = run("./vla", "build", ROS_DISTRO="humble")
+    assert done.returncode == 1
+    assert all(word in done.stderr for word in ("humble", "jazzy", "kilted"))
+
+
+def test_named_python_of_a_wrong_version_is_refused() -> None:
+    script = f"ROOT={ROOT}; source scripts/paths.sh; source scripts/system.sh; VENV=/nonexistent; system_stage"
+    done = run("bash", "-c", script, PYTHON="/bin/false")
+    assert done.returncode == 1
+    assert "/bin/false" in done.stderr
+    assert "3.11 or 3.12" in done.stderr
+
+
+def test_environment_is_the_same_when_it_is_made_inside_itself() -> None:
+    first = run("./vla", "env")
+    nested = run("./vla", "run", "./vla", "env")
+    assert first.returncode == nested.returncode == 0
+    assert first.stdout == nested.stdout
+    assert first.stdout.startswith("export VIRTUAL_ENV=")
+
+
+def test_second_set_up_is_quick_and_needs_no_network() -> None:
+    nowhere = "http://127.0.0.1:9"
+    start = time.monotonic()
+    done = run("./vla", "build", https_proxy=nowhere, http_proxy=nowhere, PIP_NO_INDEX="1")
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - start < 3.0
+
+
+def test_stage_is_fresh_only_with_the_inputs_it_was_done_with(tmp_path: Path) -> None:
+    assert stages("stamp base abc; fresh base abc; ! fresh base abd; ! fresh other abc", tmp_path).returncode == 0
+
+
+def test_failed_stage_shows_its_log_and_leaves_no_stamp(tmp_path: Path) -> None:
+    done = stages("logged broken bash -c 'echo the cause; exit 3'; stamp broken abc", tmp_path)
+    assert done.returncode == 1
+    assert "the cause" in done.stderr
+    assert "again" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_interrupted_stage_ends_its_children_and_leaves_no_stamp(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = f"logged slow bash -c 'sleep 300 & echo $! >{pid_file}; wait'; stamp slow abc"
+    environment = os.environ | {"STATE": str(tmp_path / "state"), "LOGS": str(tmp_path / "logs")}
+    process = subprocess.Popen(["bash", "-c", STAGES + script], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while not (pid_file.exists() and pid_file.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"interrupted" in messages
+    assert not (tmp_path / "state").exists()
+    status = Path(f"/proc/{int(pid_file.read_text())}/stat")
+    assert not status.exists() or status.read_text().split()[2] == "Z"
+
+
+def test_patching_names_the_given_folders_once_and_for_all() -> None:
+    patched = runpy.run_path(str(ROOT / "scripts" / "patch_wheels.py"))["patched"]
+    built = "/opt/python/cp312-cp312"
+    before = (
+        f'set(x "{built}/include/python3.12;{built}/lib/python3.12/site-packages/numpy/_core/include;/usr/include")'
+    )
+    after = patched(before, "/here/python", "/here/numpy")
+    assert after == 'set(x "/here/python;/here/numpy;/usr/include")'
+    assert patched(after, "/here/python", "/here/numpy") == after
