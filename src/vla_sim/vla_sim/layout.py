@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random layouts of the table: which task, which objects, where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vla_sim.robots import SimRobot
+from vla_sim.scene import BLOCK_HALF, BLOCKS, BOWL, DISTRACTORS
+from vla_sim.task import FAMILIES, SIDES, Task, TaskError
+from vla_sim.world import World
+
+Array = NDArray[np.float64]
+_TRIES = 2000
+_RADIUS = {BOWL: 0.075}  # other objects: half the distance that a finger needs between two blocks
+_BLOCK_RADIUS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each object lies: name -> (x, y, yaw) in the base frame [m, rad]."""
+
+    task: Task
+    objects: dict[str, tuple[float, float, float]]
+
+    def apply(self, world: World) -> None:
+        """Lay the table. The robot is not moved."""
+        world.park_all()
+        for name, (x, y, yaw) in self.objects.items():
+            height = {BOWL: 0.001, "grey can": 0.031, "brown ball": 0.015}.get(name, BLOCK_HALF + 0.001)
+            world.place(name, (x, y, height), yaw)
+
+
+def sample_task(rng: np.random.Generator, family: str | None = None) -> Task:
+    """A random task, of the given family if one is named."""
+    family = family or str(rng.choice(FAMILIES))
+    block, other = (str(name) for name in rng.choice(BLOCKS, 2, replace=False))
+    target = {"pick": "", "place": BOWL, "near": other, "push": str(rng.choice(list(SIDES)))}.get(family)
+    if target is None:
+        raise TaskError(f"unknown family {family!r}; valid: {', '.join(FAMILIES)}")
+    return Task(family, block, target)
+
+
+def sample_layout(robot: SimRobot, task: Task, rng: np.random.Generator, keep_clear: Array | None = None) -> Layout:
+    """Two to four blocks, the bowl, up to one distractor, so that the task is not yet done and can be done.
+
+    `keep_clear` (2,): a place, the hand's, that no object may be within 8 cm of.
+    """
+    names = _choose_objects(task, rng)
+    for _ in range(_TRIES):
+        objects = _scatter(robot, names, rng, keep_clear)
+        if objects is not None and _feasible(robot, task, objects):
+            return Layout(task, objects)
+    raise RuntimeError(f"no layout found for {task} in {_TRIES} tries")  # pragma: no cover - the area is large enough
+
+
+def _choose_objects(task: Task, rng: np.random.Generator) -> list[str]:
+    names = [task.object] + ([task.target] if task.target in BLOCKS else [])
+    others = [str(name) for name in rng.permutation(BLOCKS) if name not in names]
+    names += others[: max(0, int(rng.integers(2, 5)) - len(names))]
+    if task.family == "place" or rng.random() < 0.7:
+        names.insert(0, BOWL)
+    if rng.random() < 0.4:
+        names.append(str(rng.choice(DISTRACTORS)))
+    return names
+
+
+def _scatter(robot: SimRobot, names: list[str], rng: np.random.Generator, keep_clear: Array | None
+             ) -> dict[str, tuple[float, float, float]] | None:
+    placed: dict[str, tuple[float, float, float]] = {}
+    for name in names:
+        for _ in range(40):
+            x = robot.table_center_x + rng.uniform(-robot.reach_x, robot.reach_x)
+            y = rng.uniform(-robot.reach_y, robot.reach_y)
+            if keep_clear is not None and np.hypot(x - keep_clear[0], y - keep_clear[1]) < 0.08:
+                continue
+            if all(np.hypot(x - ox, y - oy) > _separation(name, other) for other, (ox, oy, _) in placed.items()):
+                placed[name] = (float(x), float(y), float(rng.uniform(-0.3, 0.3)))
+                break
+        else:
+            return None
+    return placed
+
+
+def _separation(a: str, b: str) -> float:
+    return _RADIUS.get(a, _BLOCK_RADIUS) + _RADIUS.get(b, _BLOCK_RADIUS)
+
+
+def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float, float]]) -> bool:
+    x, y, _ = objects[task.object]
+    others = [np.array(pose[:2]) for name, pose in objects.items() if name != task.object]
+    if task.family == "near":
+        target = np.array(objects[task.target][:2])
+        spot = near_spot(target[None], robot)[0]
+        clear = all(np.linalg.norm(o - spot) > 0.10 for o in others if not np.array_equal(o, target))
+        return bool(np.hypot(*(target - (x, y))) > 0.15) and clear
+    if task.family == "push":
+        sign = SIDES[task.target]
+        if sign * y > robot.side_line_y - 0.09:
+            return False
+        ahead = [o for o in others if abs(o[0] - x) < 0.09 and sign * (o[1] - y) > -0.12]
+        return not ahead
+    return True
+
+
+def near_spot(target: Array, robot: SimRobot) -> Array:
+    """Where to set an object down next to `target` (n, 2): 7.5 cm along x, on the side of the table's centre."""
+    side = np.where(target[:, 0] > robot.table_center_x, -1.0, 1.0)
+    return target + np.stack([0.075 * side, np.zeros_like(side)], axis=1)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated robots: where their models come from and how the ROS side names their joints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+
+class UnknownRobotError(ValueError):
+    """The simulator has no model of that robot."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimRobot:
+    """One robot of the simulator. Lengths in [m], angles in [rad]; the world's origin is the robot's base frame."""
+
+    name: str
+    base_frame: str
+    joint_names: tuple[str, ...]
+    finger_joint_names: tuple[str, ...]
+    home: tuple[float, ...]
+    finger_closed: float  # travel of one finger when the gripper is closed [m]
+    finger_open: float  # travel of one finger when the gripper is open [m]
+    width_offset: float  # pad distance minus the sum of the finger travels [m]
+    table_center_x: float  # centre of the working area in front of the base [m]
+    reach_x: float  # half size of the area where objects are laid, along x [m]
+    reach_y: float  # the same along y [m]
+    side_line_y: float  # |y| that a pushed object has to cross [m]
+    arm_command_topic: str
+    load: Callable[[], mujoco.MjSpec]
+
+    def finger_travel(self, opening: float) -> float:
+        """Travel of one finger [m] for an opening of 0 (closed) to 1 (open)."""
+        return self.finger_closed + float(np.clip(opening, 0.0, 1.0)) * (self.finger_open - self.finger_closed)
+
+
+_FINGER_GAIN = 1500.0  # N/m: a firm grasp of a 50 g block, far below the hand's 70 N
+_FRICTION = (2.5, 0.05, 0.001)  # rubber pads
+
+
+def _package_file(package: str, *parts: str) -> Path:
+    try:
+        return Path(str(files(package).joinpath(*parts)))
+    except ModuleNotFoundError as error:
+        raise UnknownRobotError(f"the robot's model is in the Python package {package!r}, which is missing") from error
+
+
+def _add_tool(body: mujoco.MjsBody, pos: tuple[float, ...], quat: tuple[float, ...], camera_pos: tuple[float, ...],
+              camera_quat: tuple[float, ...]) -> None:
+    """The tool centre point (z out of the hand, y along the finger opening) and the wrist camera."""
+    body.add_site(name="tcp", pos=pos, quat=quat, size=[0.004] * 3, group=5)
+    body.add_camera(name="wrist", pos=camera_pos, quat=camera_quat, fovy=70)
+
+
+def _load_fr3() -> mujoco.MjSpec:
+    """FR3 with its hand from the franky-sim wheel, reduced to collision hulls: 3k instead of 243k triangles to draw."""
+    path = _package_file("franky_sim", "assets", "fr3.xml")
+    spec = mujoco.MjSpec.from_file(str(path))
+    spec.meshdir = str(path.parent / "meshes")
+    for geom in list(spec.geoms):
+        if geom.classname.name == "visual":
+            spec.delete(geom)
+            continue
+        pad = geom.type == mujoco.mjtGeom.mjGEOM_BOX
+        dark = geom.name in ("fr3_link5_collision", "fr3_link7_collision") or pad
+        geom.group = 2
+        geom.rgba = [0.25, 0.25, 0.27, 1] if dark else [0.9, 0.9, 0.92, 1]
+        if pad:
+            geom.friction = _FRICTION
+    used = {geom.meshname for geom in spec.geoms}
+    for mesh in list(spec.meshes):
+        if mesh.name not in used:
+            spec.delete(mesh)
+    for joint in spec.joints:
+        if joint.name.startswith("finger"):
+            joint.name = "fr3_" + joint.name
+    for tendon in list(spec.tendons):
+        spec.delete(tendon)
+    spec.delete(spec.actuator("hand"))
+    for equality in list(spec.equalities):
+        spec.delete(equality)
+    for key in list(spec.keys):
+        spec.delete(key)
+    _add_fingers(spec, ("fr3_finger_joint1", "fr3_finger_joint2"), (0.0, 0.04), damping=20.0)
+    _add_tool(spec.body("hand"), (0, 0, 0.1034), (1, 0, 0, 0), (0.07, 0, 0.03), (0.0, 0.68, 0.73, 0.0))
+    return spec
+
+
+def _load_wx250s() -> mujoco.MjSpec:
+    """WidowX 250 S: this package's MJCF with the meshes of the rtb-data wheel."""
+    meshes = _package_file("rtbdata", "xacro", "trossen_descriptions", "meshes", "meshes_wx250s")
+    spec = mujoco.MjSpec.from_file(str(_package_file("vla_sim", "assets", "wx250s.xml")))
+    spec.meshdir = str(meshes)
+    _add_fingers(spec, ("left_finger", "right_finger"), (0.015, 0.037), damping=20.0)
+    _add_tool(spec.body("gripper_link"), (0.093575, 0, 0), (0.70711, 0, 0.70711, 0), (0.0, 0, 0.07),
+              (0.5, 0.5, -0.5, -0.5))
+    return spec
+
+
+def _add_fingers(spec: mujoco.MjSpec, names: tuple[str, str], travel: tuple[float, float], damping: float) -> None:
+    """One position actuator a finger and an equality that keeps both fingers symmetric."""
+    for name in names:
+        joint = spec.joint(name)
+        joint.damping = [damping, 0, 0]
+        joint.frictionloss = 0.0
+        joint.armature = 0.1
+        actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        actuator.set_to_position(kp=_FINGER_GAIN, kv=40.0)
+        actuator.ctrllimited = True
+        actuator.ctrlrange = travel
+        actuator.forcelimited = True
+        actuator.forcerange = (-40, 40)
+    data = np.zeros(12)
+    data[1] = 1.0
+    spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1=names[0], name2=names[1], data=data,
+                      objtype=mujoco.mjtObj.mjOBJ_JOINT, solref=(0.005, 1.0))
+
+
+ROBOTS: dict[str, SimRobot] = {
+    "fr3": SimRobot(
+        name="fr3",
+        base_frame="fr3_link0",
+        joint_names=tuple(f"fr3_joint{i}" for i in range(1, 8)),
+        finger_joint_names=("fr3_finger_joint1", "fr3_finger_joint2"),
+        home=(0.0, -0.0981, 0.0, -2.4005, 0.0, 2.3024, 0.785398),
+        finger_closed=0.0,
+        finger_open=0.04,
+        width_offset=0.0,
+        table_center_x=0.5,
+        reach_x=0.12,
+        reach_y=0.2,
+        side_line_y=0.15,
+        arm_command_topic="/fr3_arm_controller/joint_trajectory",
+        load=_load_fr3,
+    ),
+    "wx250s": SimRobot(
+        name="wx250s",
+        base_frame="wx250s/base_link",
+        joint_names=("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate"),
+        finger_joint_names=("left_finger", "right_finger"),
+        home=(0.0, -0.0768, 0.0174, 0.0, 1.6302, 0.0),
+        finger_closed=0.015,
+        finger_open=0.037,
+        width_offset=0.0,
+        table_center_x=0.28,
+        reach_x=0.07,
+        reach_y=0.16,
+        side_line_y=0.13,
+        arm_command_topic="/arm_controller/joint_trajectory",
+        load=_load_wx250s,
+    ),
+}
+
+
+def get_robot(name: str) -> SimRobot:
+    """The robot of that name; raises UnknownRobotError with the valid names."""
+    if name not in ROBOTS:
+        raise UnknownRobotError(f"unknown robot {name!r}; valid: {', '.join(sorted(ROBOTS))}")
+    return ROBOTS[name]
