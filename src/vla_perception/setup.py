@@ -18,7 +18,7 @@ setup(
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",
-    description="Camera ingest and instruction intake: images, joint states and sentences become observations and instructions.",
+    description="Camera ingest and instruction intake: from images and sentences to observations and instructions.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
