@@ -39,7 +39,7 @@ def change(data: dict[str, Any], path: tuple[Any, ...], value: object) -> dict[s
     return data
 
 
-@pytest.mark.parametrize("path, value, message", [
+@pytest.mark.parametrize(("path", "value", "message"), [
     (("format",), "other/2", "vla_action_space/1"),
     (("bins",), 1, "2 to 65536"),
     (("bins",), 256.0, "2 to 65536"),

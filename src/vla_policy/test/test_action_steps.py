@@ -34,7 +34,8 @@ def assert_same(a: ActionStep, b: ActionStep) -> None:
 def test_a_step_survives_the_way_to_a_vector_and_back(data: st.DataObject, name: str) -> None:
     space = PRESETS[name]
     step = step_from_vector(space, draw_vector(data, space), PERIOD)
-    assert step.is_finite() and (np.isnan(step.gripper) or 0.0 <= step.gripper <= 1.0)
+    assert step.is_finite()
+    assert (np.isnan(step.gripper) or 0.0 <= step.gripper <= 1.0)
     assert_same(step_from_vector(space, vector_from_step(space, step, PERIOD), PERIOD), step)
 
 
@@ -51,9 +52,16 @@ def test_the_mode_picks_the_part_that_moves(space: ActionSpace) -> None:
     assert mode == ("terminate", "arm", "base")
     values = {"x": 0.05, "yaw": 0.1, "base_x": 0.2, "gripper": 1.0}
     end, arm, base = (step_from_vector(space, vector(space, mode=m, **values), PERIOD) for m in range(3))
-    assert end.terminate and not end.translation.any() and not end.base.any()
-    assert arm.translation[0] == 0.05 and arm.rotation_vector[2] == 0.1 and not arm.base.any() and not arm.terminate
-    assert base.base[0] > 0 and not base.translation.any() and np.isnan(base.gripper)
+    assert end.terminate
+    assert not end.translation.any()
+    assert not end.base.any()
+    assert arm.translation[0] == 0.05
+    assert arm.rotation_vector[2] == 0.1
+    assert not arm.base.any()
+    assert not arm.terminate
+    assert base.base[0] > 0
+    assert not base.translation.any()
+    assert np.isnan(base.gripper)
 
 
 def test_base_displacements_become_velocities_only_where_the_unit_says_so() -> None:
@@ -65,7 +73,9 @@ def test_gripper_senses() -> None:
     def closing(value: float) -> float:
         return step_from_vector(RT2, vector(RT2, gripper=value), PERIOD).gripper
 
-    assert closing(1.0) == 0.0 and closing(-1.0) == 1.0 and np.isnan(closing(0.0))
+    assert closing(1.0) == 0.0
+    assert closing(-1.0) == 1.0
+    assert np.isnan(closing(0.0))
     assert step_from_vector(OPENVLA, vector(OPENVLA, gripper=1.0), PERIOD).gripper == 1.0
     assert step_from_vector(OPENVLA, vector(OPENVLA, gripper=-1.0), PERIOD).gripper == 0.0
 

@@ -68,7 +68,9 @@ def test_encoding_is_monotonic_and_out_of_range_is_clipped_and_flagged(rounding:
 @pytest.mark.parametrize("rounding", list(Rounding))
 def test_every_token_decodes_inside_its_range_in_order(rounding: Rounding) -> None:
     decoded = one_dimension(rounding).decode(np.arange(256)[:, None])[:, 0]
-    assert (np.diff(decoded) >= 0).all() and decoded.min() >= -1.0 and decoded.max() <= 1.0
+    assert (np.diff(decoded) >= 0).all()
+    assert decoded.min() >= -1.0
+    assert decoded.max() <= 1.0
     assert np.unique(decoded).size == (255 if rounding is Rounding.CENTRES else 256)
 
 
@@ -127,5 +129,6 @@ def test_wrong_shapes_fractions_of_a_category_and_missing_tokens_are_refused() -
 def test_any_leading_axes_are_kept_and_tokens_are_uint16() -> None:
     tokenizer = ActionTokenizer(RT1)
     encoded = tokenizer.encode(np.zeros((2, 3, 11)))
-    assert encoded.tokens.dtype == np.uint16 and encoded.tokens.shape == encoded.clipped.shape == (2, 3, 11)
+    assert encoded.tokens.dtype == np.uint16
+    assert encoded.tokens.shape == encoded.clipped.shape == (2, 3, 11)
     assert tokenizer.decode(encoded.tokens).shape == (2, 3, 11)

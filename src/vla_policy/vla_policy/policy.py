@@ -185,4 +185,5 @@ class Policy(ABC):
         """Return the next actions. Raises ObservationError when the observation is not usable."""
 
     def close(self) -> None:
-        """Release files, threads and devices."""
+        """Release files, threads and devices; the default has none."""
+        return

@@ -68,7 +68,7 @@ class ActionTokenizer:
         wrong = (array < 0) | (array >= self._sizes)
         if wrong.any():
             raise ActionValueError(f"tokens {array[wrong].tolist()[:8]} of {self._named(wrong)} do not exist; "
-                                   f"valid are 0 to size - 1 with sizes {dict(zip(self.space.names, self.space.sizes))}")
+                                   f"valid are 0 to size - 1, with sizes {self.space.sizes} of {self.space.names}")
         offset = np.where(self._discrete, 0.0, 0.5 if self.space.rounding is Rounding.CENTRES else 0.0)
         last = self._sizes - 1 - np.where(offset > 0, 1, 0)  # only 255 centres between 256 edges
         fraction = (np.minimum(array, last) + offset) / (self._sizes - 1)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy node's decisions, with the time passed in."""
+
+import math
+
+import numpy as np
+import pytest
+from vla_policy.errors import InstructionError, ObservationError
+from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_policy.runner import Job, PolicyRunner, Stamped, State, Task
+from vla_policy.settings import Settings
+
+CHUNK_S = 0.03  # [s] an inference takes in these tests
+
+
+def chunk(terminate: bool = False, probability: float | None = None) -> ActionChunk:
+    shape = None if probability is None else np.full((1, 2), probability, dtype=np.float32)
+    return ActionChunk(0.0, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (ActionStep(terminate=terminate),),
+                       token_probabilities=shape, dimension_names=("a", "b"))
+
+
+def started(**settings: float) -> PolicyRunner[str]:
+    runner: PolicyRunner[str] = PolicyRunner(Settings(**settings))  # type: ignore[arg-type]
+    assert runner.on_instruction(Task("1", "pick up the red block", 0.0), 0.0)
+    return runner
+
+
+def see(runner: PolicyRunner[str], stamp: float) -> None:
+    runner.on_observation(Stamped(stamp, f"image at {stamp}"))
+
+
+def infer(runner: PolicyRunner[str], now: float, result: ActionChunk | Exception | None = None) -> bool:
+    see(runner, now)
+    job = runner.next_job(now)
+    assert job is not None
+    return runner.finish(job, result or chunk(), now + CHUNK_S, CHUNK_S)
+
+
+def state(runner: PolicyRunner[str], now: float = 0.0) -> State:
+    return runner.status(now).state
+
+
+def test_idle_until_told_and_then_waits_for_an_image_with_a_reason() -> None:
+    runner: PolicyRunner[str] = PolicyRunner(Settings())
+    see(runner, 0.0)
+    assert runner.next_job(0.0) is None
+    assert state(runner) is State.IDLE
+    assert runner.seconds_to_next(0.0) == math.inf
+    runner = started()
+    assert runner.next_job(0.0) is None
+    assert state(runner) is State.WAITING
+    assert "no observation" in runner.status(0.0).reason
+
+
+@pytest.mark.parametrize("camera_hz", [5.0, 10.0, 30.0])
+@pytest.mark.parametrize("rate", [3.0, 5.0])
+def test_the_rate_is_kept_whatever_the_camera_does_and_the_latest_image_wins(camera_hz: float, rate: float) -> None:
+    runner, busy_until, job, ages, jobs = started(rate=rate), 0.0, None, [], 0
+    for tick in range(10000):
+        now = tick / 1000
+        if tick % round(1000 / camera_hz) == 0:
+            see(runner, now)
+        if job is not None and now >= busy_until:
+            assert runner.finish(job, chunk(), now, CHUNK_S)
+            job = None
+        if job is None and (job := runner.next_job(now)) is not None:
+            busy_until, jobs = now + CHUNK_S, jobs + 1
+            ages.append(now - job.observation.stamp)
+    assert jobs == pytest.approx(10 * rate, abs=2)
+    assert max(ages) <= 1 / camera_hz + 1e-9
+    status = runner.status(10.0)
+    assert status.rate == pytest.approx(rate, rel=0.1)
+    assert status.chunks == pytest.approx(jobs, abs=1)
+    assert status.observations_skipped == pytest.approx(10 * camera_hz - jobs, abs=3)
+
+
+def test_slow_inference_lowers_the_rate_and_does_not_burst_afterwards() -> None:
+    runner, now, starts = started(rate=5.0), 0.0, []
+    for duration in (1.0, 0.01, 0.01, 0.01):
+        while True:
+            see(runner, now)
+            if (job := runner.next_job(now)) is not None:
+                break
+            now += 0.01
+        starts.append(now)
+        now += duration
+        runner.finish(job, chunk(), now, duration)
+    assert np.diff(starts).min() > 0.15
+
+
+def test_each_observation_is_used_once() -> None:
+    runner = started()
+    assert infer(runner, 0.0)
+    assert runner.next_job(0.21) is None
+    assert state(runner) is State.RUNNING
+    see(runner, 0.22)
+    assert runner.next_job(0.23) is not None
+
+
+def test_only_the_first_job_of_an_instruction_resets_the_policy() -> None:
+    runner = started()
+    for index, expected in enumerate((True, False, False)):
+        see(runner, index * 0.2)
+        job = runner.next_job(index * 0.2)
+        assert job is not None
+        assert job.reset is expected
+        runner.finish(job, chunk(), index * 0.2, 0.0)
+
+
+def test_a_new_instruction_resets_mid_run_and_drops_the_chunk_of_the_old_one() -> None:
+    runner = started()
+    see(runner, 0.0)
+    old = runner.next_job(0.0)
+    assert old is not None
+    assert runner.on_instruction(Task("2", "push the block to the left", 0.01), 0.01)
+    assert not runner.finish(old, chunk(), 0.05, 0.05)
+    assert runner.status(0.05).chunks == 0
+    new = runner.next_job(0.05)  # at once, on the image at hand, without waiting for the period
+    assert new is not None
+    assert new.reset
+    assert new.task.id == "2"
+
+
+def test_stop_ends_it_and_nothing_follows_until_a_new_task() -> None:
+    runner = started()
+    see(runner, 0.0)
+    job = runner.next_job(0.0)
+    assert job is not None
+    assert runner.on_instruction(Task("s", "", -5.0, stop=True), 0.01)  # even with an odd stamp
+    assert not runner.finish(job, chunk(), 0.02, 0.02)
+    see(runner, 0.3)
+    assert runner.next_job(0.3) is None
+    assert state(runner) is State.STOPPED
+    assert runner.on_instruction(Task("2", "again", 0.4), 0.4)
+    assert infer(runner, 0.4)
+    assert state(runner) is State.RUNNING
+
+
+def test_known_overtaken_and_stale_tasks_are_ignored() -> None:
+    runner = started(max_instruction_age=60.0)
+    assert not runner.on_instruction(Task("1", "pick up the red block", 0.0), 0.1)
+    runner.on_instruction(Task("2", "newer", 5.0), 5.0)
+    assert not runner.on_instruction(Task("0", "older", 4.0), 5.1)
+    fresh: PolicyRunner[str] = PolicyRunner(Settings())
+    assert not fresh.on_instruction(Task("old", "from an hour ago", 0.0), 3600.0)
+    assert state(fresh) is State.IDLE
+
+
+@pytest.mark.parametrize("text", ["", "  ", "x" * 10240])
+def test_a_bad_text_is_an_error_with_the_valid_length(text: str) -> None:
+    runner: PolicyRunner[str] = PolicyRunner(Settings())
+    runner.on_instruction(Task("1", text, 0.0), 0.0)
+    see(runner, 0.0)
+    assert runner.next_job(0.0) is None
+    assert state(runner) is State.ERROR
+    assert "1 to 512" in runner.status(0.0).reason
+    assert len(runner.status(0.0).reason) < 100
+
+
+def test_done_after_terminate_in_consecutive_chunks_only() -> None:
+    runner = started()
+    for index, terminate in enumerate((True, False, True)):
+        assert infer(runner, index * 0.2, chunk(terminate))
+        assert state(runner) is State.RUNNING
+    assert infer(runner, 0.6, chunk(True))
+    assert state(runner) is State.DONE
+    see(runner, 0.8)
+    assert runner.next_job(0.8) is None
+
+
+def test_a_frozen_camera_makes_it_wait_with_the_age_and_it_recovers() -> None:
+    runner = started(max_observation_age=0.5)
+    assert infer(runner, 0.0)
+    assert runner.next_job(0.4) is None
+    assert state(runner) is State.RUNNING
+    assert runner.next_job(0.7) is None
+    assert state(runner) is State.WAITING
+    assert "0.70 s old; valid is at most 0.5 s" in runner.status(0.7).reason
+    assert infer(runner, 0.8)
+    assert state(runner) is State.RUNNING
+    assert runner.status(0.8).reason == ""
+
+
+def test_an_image_from_the_future_is_not_used() -> None:
+    runner = started()
+    see(runner, 100.0)
+    assert runner.next_job(0.0) is None
+    assert "clocks differ" in runner.status(0.0).reason
+
+
+def test_an_unusable_observation_is_named_while_waiting() -> None:
+    runner = started()
+    runner.on_unusable_observation("encoding is yuv; valid is rgb8")
+    assert runner.next_job(0.0) is None
+    assert state(runner) is State.WAITING
+    assert "valid is rgb8" in runner.status(0.0).reason
+    assert infer(runner, 0.1)
+
+
+def test_an_observation_error_of_the_policy_waits_for_the_next_one() -> None:
+    runner = started()
+    assert not infer(runner, 0.0, ObservationError("image is 1 px high"))
+    assert state(runner) is State.WAITING
+    assert "1 px" in runner.status(0.0).reason
+    assert infer(runner, 0.2)
+
+
+@pytest.mark.parametrize("error", [InstructionError("no such object; valid are red, blue"), RuntimeError("boom")])
+def test_an_exception_is_an_error_until_the_next_instruction(error: Exception) -> None:
+    runner = started()
+    assert not infer(runner, 0.0, error)
+    assert state(runner) is State.ERROR
+    assert str(error) in runner.status(0.0).reason
+    see(runner, 0.2)
+    assert runner.next_job(0.2) is None
+    assert runner.on_instruction(Task("2", "try again", 0.3), 0.3)
+    assert infer(runner, 0.3)
+    assert state(runner) is State.RUNNING
+
+
+def test_figures_of_the_status() -> None:
+    runner = started()
+    status = runner.status(0.0)
+    assert math.isnan(status.token_confidence)
+    assert math.isnan(status.inference_time)
+    assert status.rate == 0.0
+    infer(runner, 0.0, chunk(probability=0.75))
+    status = runner.status(0.1)
+    assert status.token_confidence == pytest.approx(0.75)
+    assert (status.inference_time, status.observation_age) == (CHUNK_S, CHUNK_S)
+    assert runner.status(100.0).rate == 0.0
+
+
+def test_a_job_of_the_past_never_revives_a_finished_task() -> None:
+    runner = started(terminate_chunks=1)
+    see(runner, 0.0)
+    job = runner.next_job(0.0)
+    assert isinstance(job, Job)
+    assert runner.finish(job, chunk(True), 0.1, 0.1)
+    assert not runner.finish(job, chunk(), 0.2, 0.1)
+    assert state(runner) is State.DONE
