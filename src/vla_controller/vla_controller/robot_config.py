@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the controller must know about a robot, read from ``config/robots/<robot>.yaml``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+Array = npt.NDArray[np.float64]
+
+
+class RobotConfigError(ValueError):
+    """A robot description is missing or unusable; the text says what was read and what is valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where the arm's kinematic description is, and where the tool centre point (tcp) sits on it."""
+
+    package: str
+    file: str
+    tcp_body: str
+    tcp_position: Array  # (3,) [m] in tcp_body
+    tcp_quaternion_xyzw: Array  # (4,) in tcp_body
+
+
+@dataclass(frozen=True, slots=True)
+class JointLimits:
+    """Limits of each arm joint, in the order of :attr:`RobotConfig.joints`."""
+
+    lower: Array  # (n,) [rad]
+    upper: Array  # (n,) [rad]
+    velocity: Array  # (n,) [rad/s]
+    acceleration: Array  # (n,) [rad/s^2]
+    jerk: Array  # (n,) [rad/s^3]
+
+
+@dataclass(frozen=True, slots=True)
+class GripperConfig:
+    """A parallel gripper whose two fingers mirror each other; width is the distance between the pads [m]."""
+
+    joint: str
+    min_width: float
+    max_width: float
+    speed: float  # [m/s] of the width
+
+    def finger_position(self, opening: float) -> float:
+        """Travel of one finger [m] for an opening in [0, 1]."""
+        return 0.5 * (self.min_width + opening * (self.max_width - self.min_width))
+
+    def opening(self, finger_position: float) -> float:
+        """Opening in [0, 1] for the travel of one finger [m]."""
+        raw = (2.0 * finger_position - self.min_width) / (self.max_width - self.min_width)
+        return min(1.0, max(0.0, raw))
+
+
+@dataclass(frozen=True, slots=True)
+class RobotConfig:
+    """One robot: names, limits, geometry and command topics."""
+
+    robot: str
+    base_frame: str
+    joints: tuple[str, ...]
+    model: ModelSource
+    limits: JointLimits
+    home: Array  # (n,) [rad]
+    workspace_lower: Array  # (3,) [m] box of the tcp in base_frame
+    workspace_upper: Array  # (3,) [m]
+    gripper: GripperConfig
+    arm_command_topic: str
+    gripper_command_topic: str
+
+
+def load_robot_config(name_or_path: str) -> RobotConfig:
+    """Read a robot by bare name (``fr3``) or by the path of its yaml file.
+
+    Raises:
+        RobotConfigError: no such file, or its contents are invalid.
+    """
+    path = _find(name_or_path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RobotConfigError(f"cannot read robot config {path}: {error}") from error
+    try:
+        return _parse(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RobotConfigError(f"robot config {path}: {type(error).__name__}: {error}") from error
+
+
+def _folders() -> list[Path]:
+    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    installed = [p / "share" / "vla_bringup" / "config" / "robots" for p in prefixes]
+    source = [p / "config" / "robots" for p in Path(__file__).resolve().parents]
+    return [folder for folder in installed + source if folder.is_dir()]
+
+
+def _find(name_or_path: str) -> Path:
+    if name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        if path.is_file():
+            return path
+        raise RobotConfigError(f"robot config {name_or_path!r} is not a file")
+    folders = _folders()
+    for folder in folders:
+        for candidate in folder.glob("*.yaml"):
+            if candidate.stem == name_or_path:
+                return candidate
+    known = sorted({f.stem for folder in folders for f in folder.glob("*.yaml")})
+    raise RobotConfigError(f"unknown robot {name_or_path!r}; valid: {', '.join(known) or 'none'}, or a .yaml path")
+
+
+def _vector(data: Mapping[str, Any], key: str, length: int) -> Array:
+    vector = np.asarray(data[key], dtype=np.float64)
+    if vector.shape != (length,) or not np.all(np.isfinite(vector)):
+        raise ValueError(f"{key} must hold {length} finite numbers, got {data[key]!r}")
+    vector.setflags(write=False)
+    return vector
+
+
+def _parse(data: Mapping[str, Any]) -> RobotConfig:
+    joints = tuple(str(name) for name in data["joints"])
+    n = len(joints)
+    model, limits, box, gripper = data["model"], data["limits"], data["workspace"], data["gripper"]
+    config = RobotConfig(
+        robot=str(data["robot"]),
+        base_frame=str(data["base_frame"]),
+        joints=joints,
+        model=ModelSource(
+            package=str(model["package"]),
+            file=str(model["file"]),
+            tcp_body=str(model["tcp_body"]),
+            tcp_position=_vector(model, "tcp_position", 3),
+            tcp_quaternion_xyzw=_vector(model, "tcp_quaternion_xyzw", 4),
+        ),
+        limits=JointLimits(**{key: _vector(limits, key, n) for key in JointLimits.__slots__}),
+        home=_vector(data, "home", n),
+        workspace_lower=_vector(box, "lower", 3),
+        workspace_upper=_vector(box, "upper", 3),
+        gripper=GripperConfig(
+            str(gripper["joint"]), float(gripper["min_width"]), float(gripper["max_width"]), float(gripper["speed"])
+        ),
+        arm_command_topic=str(data["arm_command_topic"]),
+        gripper_command_topic=str(data["gripper_command_topic"]),
+    )
+    _check(config)
+    return config
+
+
+def _check(config: RobotConfig) -> None:
+    limits = config.limits
+    if np.any(limits.lower >= limits.upper):
+        raise ValueError("limits.lower must be below limits.upper for every joint")
+    if min(limits.velocity.min(), limits.acceleration.min(), limits.jerk.min()) <= 0.0:
+        raise ValueError("velocity, acceleration and jerk limits must be positive")
+    if np.any(config.home < limits.lower) or np.any(config.home > limits.upper):
+        raise ValueError("home lies outside the position limits")
+    if np.any(config.workspace_lower >= config.workspace_upper):
+        raise ValueError("workspace.lower must be below workspace.upper")
+    if not 0.0 <= config.gripper.min_width < config.gripper.max_width or config.gripper.speed <= 0.0:
+        raise ValueError("gripper needs 0 <= min_width < max_width and speed > 0")
