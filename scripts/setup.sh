@@ -69,7 +69,7 @@ package_digest() { # DIRECTORY: of what a build depends on; Python modules are l
 
 build_stage() { # builds the packages whose build description changed since they were built
   local package all=() stale=() extra
-  extra=$(find launch config -type f | sort | digest)
+  extra=$(find -L src/vla_bringup/launch src/vla_bringup/config -name '*.[py]*' 2>/dev/null | sort | digest || :)
   for package in src/*/package.xml; do
     package=$(basename "$(dirname "$package")")
     all+=("$package")
