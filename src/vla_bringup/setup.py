@@ -18,6 +18,7 @@ setup(
         (f"share/{PACKAGE}/launch", sorted(glob("launch/*.py"))),
         (f"share/{PACKAGE}/config", sorted(glob("config/*.yaml"))),
         (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
+        (f"share/{PACKAGE}/config/gazebo", sorted(glob("config/gazebo/*.*"))),
     ],
     install_requires=["setuptools"],
     zip_safe=False,

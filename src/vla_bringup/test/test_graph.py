@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments of the graph: what is valid starts the right nodes, what is not is refused with the list of what is."""
+
+import dataclasses
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vla_bringup.description import FromArgument, GraphError, Node, OnExit
+from vla_bringup.graph import GRAPH
+from vla_bringup.resolution import IncludeStart, NodeStart
+
+SHARE = Path(__file__).parents[1]  # launch/ and config/ stand there as links
+CHOICES = {argument.name: argument.choices for argument in GRAPH.arguments if argument.choices}
+
+
+def refusal(given):
+    with pytest.raises(GraphError) as caught:
+        GRAPH.values(given)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("argument", [a for a in GRAPH.arguments if a.choices], ids=lambda a: a.name)
+def test_wrong_value_is_refused_with_what_was_received_and_every_valid_value(argument):
+    message = refusal({argument.name: "ur5"})
+    assert "ur5" in message
+    assert all(choice in message for choice in argument.choices)
+
+
+def test_wrong_name_is_refused_with_every_valid_name_and_the_nearest_one():
+    message = refusal({"robbot": "fr3"})
+    assert "did you mean robot?" in message
+    assert all(argument.name in message for argument in GRAPH.arguments)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "nan", "inf", "0", "-5", "31"])
+def test_numbers_out_of_range_or_not_numbers_are_refused(text):
+    message = refusal({"rate": text})
+    assert "0.1 to 30" in message
+    assert text in message
+
+
+@pytest.mark.parametrize("text", ["1.5", "-1", "x"])
+def test_seed_is_a_whole_number(text):
+    assert "whole number" in refusal({"seed": text})
+
+
+@pytest.mark.parametrize(
+    ("given", "because"),
+    [
+        ({"policy": "expert", "sim": "none"}, "scene_state"),
+        ({"policy": "expert", "sim": "gazebo"}, "scene_state"),
+        ({"policy": "replay"}, "replay_file"),
+        ({"policy": "rt1", "checkpoint": ""}, "checkpoint"),
+        ({"policy": "rt1", "replay_file": "x.npz"}, "only policy:=replay"),
+        ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
+    ],
+)
+def test_impossible_combinations_are_refused_with_the_reason(given, because):
+    message = refusal(given)
+    assert because in message
+    assert any(name in message for name in given)
+
+
+@pytest.mark.parametrize("word", ["robot", "robot=fr3", "--sim:mujoco"])
+def test_words_that_are_no_assignment_are_refused(word):
+    with pytest.raises(GraphError, match="name:=value"):
+        GRAPH.parse_command_line([word])
+
+
+def test_an_argument_given_twice_is_refused():
+    with pytest.raises(GraphError, match="twice"):
+        GRAPH.parse_command_line(["robot:=fr3", "robot:=wx250s"])
+
+
+def test_a_value_may_hold_the_separator():
+    assert GRAPH.parse_command_line(["instruction:=a:=b"]) == {"instruction": "a:=b"}
+
+
+def everything():
+    for robot, sim, policy in itertools.product(CHOICES["robot"], CHOICES["sim"], CHOICES["policy"]):
+        given = {"robot": robot, "sim": sim, "policy": policy}
+        given |= {"replay_file": "recording"} if policy == "replay" else {}
+        if policy != "expert" or sim == "mujoco":
+            yield given
+
+
+@pytest.mark.parametrize("given", list(everything()), ids=lambda g: "-".join(list(g.values())[:3]))
+def test_every_valid_combination_resolves_to_one_of_each_node(given):
+    starts = GRAPH.resolve(given, SHARE)
+    names = [start.name for start in starts if isinstance(start, NodeStart)]
+    assert len(names) == len(set(names))
+    assert {"camera_node", "policy_node", "controller_node", "instruction_node"} <= set(names)
+    assert ("simulator_node" in names) == (given["sim"] == "mujoco")
+    assert any(isinstance(start, IncludeStart) for start in starts) == (given["sim"] == "gazebo")
+    for start in starts:
+        if isinstance(start, NodeStart):
+            assert start.parameters.get("use_sim_time", False) is (given["sim"] == "gazebo")
+            assert "{" not in " ".join(start.arguments)
+
+
+def test_every_argument_and_condition_is_used_and_known():
+    names = {argument.name for argument in GRAPH.arguments}
+    settings = [s for item in GRAPH.items if isinstance(item, Node) for s in item.parameters.values()]
+    read = {s.name for s in settings if isinstance(s, FromArgument)}
+    conditions = {name for item in GRAPH.items for name in item.when}
+    assert read | conditions == names
+    for item in (*GRAPH.items, *GRAPH.rules):
+        for name, values in item.when.items():
+            valid = {GRAPH.values({})[name]} | {
+                next(a for a in GRAPH.arguments if a.name == name).parse(c) for c in CHOICES[name]
+            }
+            assert set(values) <= valid
+
+
+def test_the_description_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GRAPH.items[0].package = "other"
+
+
+def test_what_moves_the_robot_is_required():
+    ends = {item.executable: item.on_exit for item in GRAPH.items if isinstance(item, Node)}
+    for name in ("controller_node", "policy_node", "simulator_node"):
+        assert ends[name] is OnExit.SHUTDOWN
+
+
+def test_the_description_needs_no_ros():
+    code = "import sys, vla_bringup.graph; assert not {'rclpy', 'launch', 'ament_index_python'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=SHARE)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(GraphError, match=r"/nowhere/config/\w+.yaml"):
+        GRAPH.resolve({}, Path("/nowhere"))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a graph of processes is described with: arguments, nodes, conditions and rules, as plain frozen data."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+Value = bool | int | float | str
+Condition = Mapping[str, tuple[Value, ...]]
+
+
+class GraphError(ValueError):
+    """A name, a value or a combination of arguments that the graph does not have; the text lists what is valid."""
+
+
+class OnExit(Enum):
+    """What the end of a process means for the others."""
+
+    SHUTDOWN = "shutdown"  # required: its end, however it came, stops the graph
+    RESTART = "restart"  # started again after RESTART_DELAY_S, at most RESTART_LIMIT times; the others go on
+    ONCE = "once"  # a job that ends by itself; only its failure stops the graph
+
+
+RESTART_DELAY_S = 1.0
+RESTART_LIMIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One `name:=value` of the command line.
+
+    `kind` is the type of its value; `low` and `high` are inclusive bounds of a number. Empty `choices` allow anything.
+    """
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+    kind: type[bool] | type[int] | type[float] | type[str] = str
+    low: float = -math.inf
+    high: float = math.inf
+
+    def parse(self, text: str) -> Value:
+        """Return the typed value of `text`; raises GraphError with the received and the valid values."""
+        if self.choices and text not in self.choices:
+            raise GraphError(f"{self.name}:={text!r} is not valid; valid values: {', '.join(self.choices)}")
+        if self.kind is bool:
+            return text == "true"
+        if self.kind is str:
+            return text
+        try:
+            number = int(text) if self.kind is int else float(text)
+        except ValueError:
+            raise GraphError(f"{self.name}:={text!r} is not valid; a {self.noun} is needed") from None
+        if not self.low <= number <= self.high:
+            raise GraphError(f"{self.name}:={text} is not valid; a {self.noun} is needed")
+        return number
+
+    @property
+    def noun(self) -> str:
+        """The valid values in words."""
+        word = {int: "whole number", float: "number"}.get(self.kind, "text")
+        return word if math.isinf(self.low) and math.isinf(self.high) else f"{word} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class FromArgument:
+    """A parameter whose value is that of an argument."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """A boolean parameter: true when the arguments meet `condition`."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with `{argument}` and `{share}`, the share folder of vla_bringup."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """The content of the file at `template` with `{share}` filled in, for parameters like robot_description."""
+
+    template: str
+
+
+Setting = Value | FromArgument | Matches | Template | FileText
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A ROS executable; its node name is `name`, or the executable's name where `name` is empty.
+
+    `config` is its ROS parameter file below the config folder, read before `parameters`. `arguments` are plain
+    command-line arguments. It starts only when the arguments meet every entry of `when`.
+    """
+
+    package: str
+    executable: str
+    on_exit: OnExit = OnExit.SHUTDOWN
+    name: str = ""
+    config: str = ""
+    parameters: Mapping[str, Setting] = field(default_factory=dict)
+    arguments: tuple[Setting, ...] = ()
+    when: Condition = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """A launch file of another package; its end stops the graph. The rest as in Node."""
+
+    package: str
+    file: str
+    arguments: Mapping[str, Setting] = field(default_factory=dict)
+    when: Condition = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where the arguments meet `when`: `requires` must be set, `keep_default` left alone; with neither, refused."""
+
+    when: Condition
+    reason: str
+    requires: str = ""
+    keep_default: tuple[str, ...] = ()

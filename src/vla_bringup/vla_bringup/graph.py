@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph, described once. `ros2 launch vla_bringup robot.launch.py …` and `vla up …` both start what stands here.
+
+    camera_node, instruction_node -> policy_node -> controller_node -> simulator_node | Gazebo | the robot's drivers
+
+With `sim:=none` the drivers of the robot are started by their own packages. They are to offer
+
+| robot | publishes | takes |
+|---|---|---|
+| both | sensor_msgs/JointState on /joint_states; sensor_msgs/Image on /camera/image_raw | |
+| fr3 (franka_ros2) | | trajectory_msgs/JointTrajectory on /fr3_arm_controller/joint_trajectory |
+| wx250s (interbotix_ros_manipulators) | | trajectory_msgs/JointTrajectory on /arm_controller/joint_trajectory |
+| both | | trajectory_msgs/JointTrajectory on /gripper_controller/joint_trajectory: travel of the first finger [m] |
+
+franka_ros2 has the gripper behind actions (/franka_gripper/move, /franka_gripper/grasp), and interbotix_xs_sdk takes
+/wx250s/commands/joint_group and publishes /wx250s/joint_states: there an adapter has to stand between.
+"""
+
+from .description import Argument, FileText, FromArgument, Include, Matches, Node, OnExit, Rule, Template
+from .resolution import Graph
+
+MUJOCO = {"sim": ("mujoco",)}
+GAZEBO = {"sim": ("gazebo",)}
+NOT_MUJOCO = {"sim": ("gazebo", "none")}
+SIM_TIME = {"use_sim_time": Matches(GAZEBO)}
+ROBOT = {"robot_config": FromArgument("robot")}
+BOOLEAN = ("true", "false")
+
+ARGUMENTS = (
+    Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ("fr3", "wx250s")),
+    Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
+    Argument("policy", "rt1", "What turns images into actions.", ("rt1", "expert", "replay")),
+    Argument("checkpoint", "rt1_lite", "Weights of policy:=rt1: the name of a shipped checkpoint, or a path."),
+    Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
+    Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
+    Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
+    Argument("replay_file", "", "Recorded action chunks that policy:=replay plays."),
+    Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
+    Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
+    Argument("seed", "0", "Seed of the simulated scene and of sampling policies.", kind=int, low=0, high=2**31 - 1),
+    Argument("headless", "true", "true: no window of the simulator.", BOOLEAN, kind=bool),
+)
+
+RULES = (
+    Rule(
+        {"policy": ("expert",), **NOT_MUJOCO},
+        "the expert reads the objects' true poses on /sim/scene_state, which only sim:=mujoco publishes",
+    ),
+    Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
+    Rule({"policy": ("rt1", "expert")}, "only policy:=replay reads it", keep_default=("replay_file",)),
+    Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
+    Rule({"policy": ("rt1",)}, "rt1 has no weights of its own", requires="checkpoint"),
+)
+
+STACK = (
+    Node(
+        "vla_sim",
+        "simulator_node",
+        config="simulator_node.yaml",
+        parameters={
+            "robot": FromArgument("robot"),
+            "camera_delay": FromArgument("camera_delay"),
+            "action_delay": FromArgument("action_delay"),
+            "seed": FromArgument("seed"),
+        },
+        when=MUJOCO,
+    ),
+    Node(
+        "vla_perception",
+        "camera_node",
+        on_exit=OnExit.RESTART,
+        config="camera_node.yaml",
+        parameters={**ROBOT, **SIM_TIME},
+    ),
+    Node("vla_controller", "controller_node", config="controller_node.yaml", parameters={**ROBOT, **SIM_TIME}),
+    Node(
+        "vla_policy",
+        "policy_node",
+        config="policy_node.yaml",
+        parameters={
+            "robot": FromArgument("robot"),
+            "policy": FromArgument("policy"),
+            "checkpoint": FromArgument("checkpoint"),
+            "device": FromArgument("device"),
+            "rate": FromArgument("rate"),
+            "replay_file": FromArgument("replay_file"),
+            "seed": FromArgument("seed"),
+            **SIM_TIME,
+        },
+    ),
+    Node(
+        "vla_perception",
+        "instruction_node",
+        on_exit=OnExit.RESTART,
+        config="instruction_node.yaml",
+        parameters={"instruction": FromArgument("instruction"), **SIM_TIME},
+    ),
+)
+
+# Gazebo Harmonic with gz_ros2_control. The spawners wait for the controller manager, and `create` for the world, so no
+# order has to be kept here.
+WORLD = "{share}/config/gazebo/table.sdf"
+GAZEBO_STACK: tuple[Node | Include, ...] = (
+    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template(f"-r -s {WORLD}")}, {**GAZEBO, "headless": (True,)}),
+    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template(f"-r {WORLD}")}, {**GAZEBO, "headless": (False,)}),
+    Node(
+        "robot_state_publisher",
+        "robot_state_publisher",
+        parameters={"robot_description": FileText("{share}/config/gazebo/{robot}.urdf"), **SIM_TIME},
+        when=GAZEBO,
+    ),
+    Node(
+        "ros_gz_bridge",
+        "parameter_bridge",
+        name="gazebo_bridge",
+        parameters={"config_file": Template("{share}/config/gazebo/bridge.yaml"), **SIM_TIME},
+        when=GAZEBO,
+    ),
+    Node(
+        "ros_gz_sim",
+        "create",
+        name="spawn_robot",
+        on_exit=OnExit.ONCE,
+        arguments=("-world", "table", "-topic", "robot_description", "-name", FromArgument("robot")),
+        parameters=SIM_TIME,
+        when=GAZEBO,
+    ),
+    *(
+        Node(
+            "controller_manager",
+            "spawner",
+            name=f"{robot}_controllers",
+            on_exit=OnExit.ONCE,
+            arguments=("joint_state_broadcaster", arm, "gripper_controller", "--controller-manager-timeout", "60"),
+            parameters=SIM_TIME,
+            when={**GAZEBO, "robot": (robot,)},
+        )
+        for robot, arm in (("fr3", "fr3_arm_controller"), ("wx250s", "arm_controller"))
+    ),
+)
+
+GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK, RULES)

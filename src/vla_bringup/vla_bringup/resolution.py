@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How arguments turn the description of a graph into processes to start.
+
+Nothing here starts anything and nothing imports ROS: `launch/robot.launch.py` and `vla up` both begin with `resolve`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from .description import (
+    Argument,
+    Condition,
+    FileText,
+    FromArgument,
+    GraphError,
+    Include,
+    Matches,
+    Node,
+    OnExit,
+    Rule,
+    Setting,
+    Template,
+    Value,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStart:
+    """A node ready to start: every value is known. `parameter_file` is None where the node has none."""
+
+    package: str
+    executable: str
+    name: str
+    on_exit: OnExit
+    parameter_file: Path | None
+    parameters: Mapping[str, Value]
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncludeStart:
+    """A launch file ready to be included."""
+
+    package: str
+    file: str
+    arguments: Mapping[str, str]
+
+
+Start = NodeStart | IncludeStart
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The arguments, what is started, and the combinations that are refused."""
+
+    arguments: tuple[Argument, ...]
+    items: tuple[Node | Include, ...]
+    rules: tuple[Rule, ...] = ()
+
+    def parse_command_line(self, words: Sequence[str]) -> dict[str, str]:
+        """Return the `name:=value` words as a mapping; raises GraphError for a word of another form or given twice."""
+        given: dict[str, str] = {}
+        for word in words:
+            name, separator, text = word.partition(":=")
+            if not separator:
+                raise GraphError(f"{word!r} is not valid; arguments are written name:=value ({self.names})")
+            if name in given:
+                raise GraphError(f"{name} is given twice: {given[name]!r} and {text!r}")
+            given[name] = text
+        return given
+
+    @property
+    def names(self) -> str:
+        """The names of the arguments, for messages."""
+        return ", ".join(argument.name for argument in self.arguments)
+
+    def values(self, given: Mapping[str, str]) -> dict[str, Value]:
+        """Return every argument's value, `given` over the defaults; raises GraphError for anything not valid."""
+        known = [argument.name for argument in self.arguments]
+        for name in given:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                raise GraphError(f"there is no argument {name!r}{hint}; valid names: {self.names}")
+        values = {a.name: a.parse(given.get(a.name, a.default)) for a in self.arguments}
+        for rule in self.rules:
+            self._check(rule, values)
+        return values
+
+    def _check(self, rule: Rule, values: Mapping[str, Value]) -> None:
+        if not _meets(values, rule.when):
+            return
+        words = " ".join(f"{name}:={values[name]}" for name in rule.when)
+        changed = [
+            a.name for a in self.arguments if a.name in rule.keep_default and values[a.name] != a.parse(a.default)
+        ]
+        if changed:
+            raise GraphError(f"{changed[0]}:={values[changed[0]]} does not go with {words}: {rule.reason}")
+        if rule.requires and not values[rule.requires]:
+            raise GraphError(f"{words} needs {rule.requires}:=…: {rule.reason}")
+        if not rule.requires and not rule.keep_default:
+            raise GraphError(f"{words} is not possible: {rule.reason}")
+
+    def resolve(self, given: Mapping[str, str], share: Path) -> tuple[Start, ...]:
+        """Return what is to be started for the arguments `given`; `share` is the share folder of vla_bringup.
+
+        Raises GraphError for arguments that are not valid and for a file of a node that is missing below `share`.
+        """
+        values = self.values(given)
+        return tuple(_start(item, values, share) for item in self.items if _meets(values, item.when))
+
+
+def _meets(values: Mapping[str, Value], condition: Condition) -> bool:
+    return all(values[name] in allowed for name, allowed in condition.items())
+
+
+def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
+    match setting:
+        case FromArgument(name):
+            return values[name]
+        case Matches(condition):
+            return _meets(values, condition)
+        case Template(text):
+            return text.format(share=share, **values)
+        case FileText(template):
+            return _existing(Path(template.format(share=share, **values))).read_text(encoding="utf-8")
+        case _:
+            return setting
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise GraphError(f"the graph needs the file {path}, which is not there; is vla_bringup built and installed?")
+    return path
+
+
+def _start(item: Node | Include, values: Mapping[str, Value], share: Path) -> Start:
+    if isinstance(item, Include):
+        texts = {name: str(_set(setting, values, share)) for name, setting in item.arguments.items()}
+        return IncludeStart(item.package, item.file, texts)
+    return NodeStart(
+        package=item.package,
+        executable=item.executable,
+        name=item.name or item.executable,
+        on_exit=item.on_exit,
+        parameter_file=_existing(share / "config" / item.config) if item.config else None,
+        parameters={name: _set(setting, values, share) for name, setting in item.parameters.items()},
+        arguments=tuple(str(_set(setting, values, share)) for setting in item.arguments),
+    )

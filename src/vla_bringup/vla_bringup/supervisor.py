@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps processes running and stops them together. honcho starts them, reads their output and prefixes it."""
+
+import os
+import queue
+import shlex
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import FrameType
+from typing import TextIO
+
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
+from honcho.process import Process
+
+from .description import RESTART_DELAY_S, RESTART_LIMIT, OnExit
+
+ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+ESCALATE_AFTER_S = 5.0
+ORPHANED_OUTPUT_S = 1.0  # how long children of a dead process may keep its output open
+STOPPED_BY_US = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
+SYSTEM = "vla"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A process to keep: its unique name, its command line and what its end means."""
+
+    name: str
+    command: tuple[str, ...]
+    on_exit: OnExit = OnExit.SHUTDOWN
+
+
+@dataclass(slots=True)
+class _State:
+    job: Job
+    colour: str
+    pid: int | None = None  # None while it does not run
+    restarts: int = 0
+    restart_at: float | None = None  # [s], monotonic
+    dead_since: float | None = None  # [s], monotonic; seen dead while its output was still open
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs `jobs` until one that is required ends or a signal comes, then stops all: SIGINT, SIGTERM, SIGKILL.
+
+    Every process leads its own group, which gets the signals, so that Ctrl-C in the terminal reaches each once. Should
+    this process be killed, the kernel sends them SIGINT.
+    """
+
+    jobs: Sequence[Job]
+    output: TextIO = field(default_factory=lambda: sys.stdout)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    escalate_after_s: float = ESCALATE_AFTER_S
+    restart_delay_s: float = RESTART_DELAY_S
+    restart_limit: int = RESTART_LIMIT
+    _events: "queue.Queue[Message]" = field(default_factory=queue.Queue, init=False)
+    _states: dict[str, _State] = field(default_factory=dict, init=False)
+    _printer: Printer = field(init=False)
+    _signals: list[int] = field(default_factory=list, init=False)
+    _stage: int = field(default=-1, init=False)  # index into ESCALATION; -1 while running
+    _stage_since: float = field(default=0.0, init=False)
+    _failed: bool = field(default=False, init=False)
+
+    def run(self) -> int:
+        """Start everything, block until all has stopped; return 0 for a clean stop and 1 when a process failed.
+
+        Takes over SIGINT, SIGTERM and SIGHUP meanwhile, so it must be called from the main thread.
+        """
+        colours = get_colours()
+        self._states = {job.name: _State(job, next(colours)) for job in self.jobs}
+        self._printer = Printer(self.output, width=max(len(name) for name in (*self._states, SYSTEM)))
+        before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            for state in self._states.values():
+                self._start(state)
+            while any(s.pid is not None or s.restart_at is not None for s in self._states.values()):
+                self._turn()
+        finally:
+            self._send(signal.SIGKILL)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        self._say("stopped with errors" if self._failed else "stopped")
+        return 1 if self._failed else 0
+
+    def _turn(self) -> None:
+        with suppress(queue.Empty):
+            message = self._events.get(timeout=0.1)
+            if message.type == "line":
+                self._write(message)
+            elif message.type == "stop":
+                self._ended(self._states[message.name], message.data["returncode"])
+        while self._signals:
+            self._stop(f"{signal.Signals(self._signals.pop()).name} received")
+        now = time.monotonic()
+        if 0 <= self._stage < len(ESCALATION) - 1 and now - self._stage_since > self.escalate_after_s:
+            self._stop(f"not stopped after {self.escalate_after_s:g} s")
+        for state in self._states.values():
+            self._release_output(state, now)
+            if state.restart_at is not None and now >= state.restart_at:
+                self._start(state)
+
+    def _start(self, state: _State) -> None:
+        state.restart_at = state.dead_since = None
+        command = shlex.join(state.job.command)
+        if shutil.which("setpriv"):
+            command = f"setpriv --pdeathsig INT {command}"
+        process = Process(
+            f"exec {command} </dev/null", name=state.job.name, colour=state.colour, env=dict(self.environment)
+        )
+        started: queue.Queue[Message] = queue.Queue()
+        # A thread and not a fork of honcho's: it is cheaper, and the kernel ties the process to the thread's life.
+        threading.Thread(target=process.run, args=(_Tee(started, self._events),), daemon=True).start()
+        state.pid = started.get().data["pid"]
+        self._say(f"{state.job.name} started [pid {state.pid}]")
+
+    def _ended(self, state: _State, code: int) -> None:
+        name, on_exit = state.job.name, state.job.on_exit
+        self._say(f"{name} {_describe(code)} [pid {state.pid}]")
+        state.pid = None
+        if self._stage >= 0:
+            self._failed |= code not in STOPPED_BY_US
+        elif on_exit is OnExit.RESTART and state.restarts < self.restart_limit:
+            state.restarts += 1
+            state.restart_at = time.monotonic() + self.restart_delay_s
+            self._say(f"{name} is restarted in {self.restart_delay_s:g} s ({state.restarts} of {self.restart_limit})")
+        elif on_exit is OnExit.RESTART:
+            self._failed = True
+            self._say(f"{name} stays down: it ended {self.restart_limit + 1} times; the others go on")
+        elif on_exit is OnExit.SHUTDOWN or code != 0:
+            self._failed |= code != 0
+            self._stop(f"{name} is required")
+
+    def _stop(self, reason: str) -> None:
+        for state in self._states.values():
+            state.restart_at = None
+        if self._stage < len(ESCALATION) - 1:
+            self._stage += 1
+        self._stage_since = time.monotonic()
+        number = ESCALATION[self._stage]
+        names = [state.job.name for state in self._states.values() if state.pid is not None]
+        self._say(f"{reason}: sending {number.name} to {', '.join(names)}" if names else reason)
+        self._send(number)
+
+    def _send(self, number: signal.Signals) -> None:
+        for state in self._states.values():
+            if state.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(state.pid, number)
+
+    def _release_output(self, state: _State, now: float) -> None:
+        """Kill what a dead process left behind: honcho reports an end only when nobody holds the output any more."""
+        if state.pid is None:
+            return
+        with suppress(ChildProcessError):  # already collected
+            if os.waitid(os.P_PID, state.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return
+            state.dead_since = state.dead_since or now
+            if now - state.dead_since > ORPHANED_OUTPUT_S:
+                os.killpg(state.pid, signal.SIGKILL)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _say(self, text: str) -> None:
+        self._write(Message(type="line", data=text, time=datetime.now(), name=SYSTEM, colour=None))
+
+    def _write(self, message: Message) -> None:
+        try:
+            self._printer.write(message)
+        except OSError:  # the reader of our output has gone: go on silently and stop
+            self._printer.output = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            self._signals.append(signal.SIGHUP)
+
+
+class _Tee:
+    """The queue that honcho writes to: the start goes to the one that waits for it, the rest to the loop."""
+
+    def __init__(self, started: "queue.Queue[Message]", events: "queue.Queue[Message]") -> None:
+        self._started, self._events = started, events
+
+    def put(self, message: Message) -> None:
+        """Pass `message` on."""
+        (self._started if message.type == "start" else self._events).put(message)
+
+
+def _describe(code: int) -> str:
+    if code == 0:
+        return "finished"
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
