@@ -62,29 +62,29 @@ graphics_stage() { # which of MuJoCo's headless renderers works here
   fail "MuJoCo can render neither with EGL nor with OSMesa; see $LOGS/graphics-*.log. On Debian: apt-get install libegl1 libgl1, or libosmesa6."
 }
 
-package_digest() { # DIRECTORY: of what a build depends on; Python modules are linked, so they do not count
-  find "$1/" -type f \( -name package.xml -o -name setup.py -o -name setup.cfg -o -name CMakeLists.txt -o -name '*.msg' \
-    -o -name '*.srv' -o -name '*.action' \) -not -path '*/test/*' -print0 | sort -z | xargs -0 sha256sum | digest
+package_digest() { # DIRECTORY: of what a build depends on; modules and data are linked, so only the data's names count
+  {
+    find "$1/" -type f \( -name package.xml -o -name setup.py -o -name setup.cfg -o -name CMakeLists.txt -o -name '*.msg' \
+      -o -name '*.srv' -o -name '*.action' \) -not -path '*/test/*' -print0 | sort -z | xargs -0 sha256sum
+    find -L "$1/" -type f \( -path '*/launch/*.py' -o -path '*/config/*.yaml' \) | sort
+  } | digest
 }
 
 build_stage() { # builds the packages whose build description changed since they were built
-  local package all=() stale=() extra
-  extra=$(find -L src/vla_bringup/launch src/vla_bringup/config -name '*.[py]*' 2>/dev/null | sort | digest || :)
+  local package stale=()
   for package in src/*/package.xml; do
     package=$(basename "$(dirname "$package")")
-    all+=("$package")
-    fresh "built-$package" "$(package_digest "src/$package")-$extra" || stale+=("$package")
-    [[ -d $BUILD/install ]] || stale=("${all[@]}")
+    if [[ ! -d $BUILD/install ]] || ! fresh "built-$package" "$(package_digest "src/$package")"; then stale+=("$package"); fi
   done
   ((${#stale[@]})) || return 0
   announce
   say "    ${stale[*]}"
   # shellcheck source=scripts/env.sh
-  (source scripts/env.sh && logged colcon "$VENV/bin/colcon" --log-base "$BUILD/log" build --base-paths src --merge-install --symlink-install \
-    --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
+  (source scripts/env.sh && logged colcon "$VENV/bin/colcon" --log-base "$BUILD/log" build --base-paths src --merge-install \
+    --symlink-install --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
     --event-handlers console_direct- console_cohesion- console_start_end+ \
     --cmake-args -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release "-DPython3_EXECUTABLE=$VENV/bin/python" --no-warn-unused-cli)
-  for package in "${stale[@]}"; do stamp "built-$package" "$(package_digest "src/$package")-$extra"; done
+  for package in "${stale[@]}"; do stamp "built-$package" "$(package_digest "src/$package")"; done
 }
 
 stages=(system python packages graphics build)
