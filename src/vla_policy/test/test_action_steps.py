@@ -16,9 +16,12 @@ PERIOD = 0.2
 
 
 def draw_vector(data: st.DataObject, space: ActionSpace) -> np.ndarray:
-    return np.array([
-        data.draw(st.integers(0, int(d.high)).map(float) if d.discrete else st.floats(d.low, d.high))
-        for d in space.dimensions])
+    return np.array(
+        [
+            data.draw(st.integers(0, int(d.high)).map(float) if d.discrete else st.floats(d.low, d.high))
+            for d in space.dimensions
+        ]
+    )
 
 
 def assert_same(a: ActionStep, b: ActionStep) -> None:
@@ -35,7 +38,7 @@ def test_a_step_survives_the_way_to_a_vector_and_back(data: st.DataObject, name:
     space = PRESETS[name]
     step = step_from_vector(space, draw_vector(data, space), PERIOD)
     assert step.is_finite()
-    assert (np.isnan(step.gripper) or 0.0 <= step.gripper <= 1.0)
+    assert np.isnan(step.gripper) or 0.0 <= step.gripper <= 1.0
     assert_same(step_from_vector(space, vector_from_step(space, step, PERIOD), PERIOD), step)
 
 

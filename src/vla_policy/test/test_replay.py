@@ -14,8 +14,15 @@ from vla_policy.replay import RecordingPolicy, create
 
 
 def observation(stamp: float) -> Observation:
-    return Observation(stamp, np.zeros((4, 6, 3), np.uint8), ("j1",), np.zeros(1), np.zeros(3),
-                       np.array([0.0, 0.0, 0.0, 1.0]), math.nan)
+    return Observation(
+        stamp,
+        np.zeros((4, 6, 3), np.uint8),
+        ("j1",),
+        np.zeros(1),
+        np.zeros(3),
+        np.array([0.0, 0.0, 0.0, 1.0]),
+        math.nan,
+    )
 
 
 class Wave(Policy):
@@ -34,11 +41,23 @@ class Wave(Policy):
     def infer(self, observation: Observation) -> ActionChunk:
         self._count += 1
         rng = np.random.default_rng(self._count)
-        steps = tuple(ActionStep(rng.normal(size=3), rng.normal(size=3), gripper=math.nan if k else 0.25,
-                                 joints=rng.normal(size=7)) for k in range(self._count))
-        return ActionChunk(observation.stamp, ActionMode.EE_DELTA, DeltaReference.COMMANDED, 0.2, steps,
-                           rng.integers(0, 256, (self._count, 2)).astype(np.uint16),
-                           rng.random((self._count, 2)).astype(np.float32), ("x", "y"), tuple("abcdefg"))
+        steps = tuple(
+            ActionStep(
+                rng.normal(size=3), rng.normal(size=3), gripper=math.nan if k else 0.25, joints=rng.normal(size=7)
+            )
+            for k in range(self._count)
+        )
+        return ActionChunk(
+            observation.stamp,
+            ActionMode.EE_DELTA,
+            DeltaReference.COMMANDED,
+            0.2,
+            steps,
+            rng.integers(0, 256, (self._count, 2)).astype(np.uint16),
+            rng.random((self._count, 2)).astype(np.float32),
+            ("x", "y"),
+            tuple("abcdefg"),
+        )
 
 
 def record(path: Path, instructions: tuple[str, ...] = ("wave left", "wave right"), chunks: int = 3) -> list[str]:
@@ -56,7 +75,7 @@ def test_a_replay_makes_the_very_same_chunks_and_then_terminates(tmp_path: Path)
     for episode, instruction in enumerate(("wave left", "WAVE RIGHT ")):
         policy.reset(instruction)
         played = [json.dumps(chunk_to_dict(policy.infer(observation(float(i))))) for i in range(3)]
-        assert played == made[episode * 3:episode * 3 + 3]
+        assert played == made[episode * 3 : episode * 3 + 3]
         for _ in range(2):
             last = policy.infer(observation(9.0))
             assert last.terminate
@@ -106,19 +125,22 @@ def test_chunks_survive_json_exactly() -> None:
     np.testing.assert_array_equal(again.steps[0].translation, chunk.steps[0].translation)
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda text: "", "format"),
-    (lambda text: text.replace("vla_recording/1", "other"), "vla_recording/1"),
-    (lambda text: text[: len(text) - 40], "line"),
-    (lambda text: text.splitlines()[0], "no episode"),
-    (lambda text: text.replace('"period_s": 0.2', '"period_s": -1'), "above 0"),
-    (lambda text: text.replace('"period_s": 0.2', '"period_s": NaN'), "above 0"),
-    (lambda text: text.replace('"ee_delta"', '"flying"'), "FLYING"),
-    (lambda text: text.replace('"steps"', '"stops"'), "steps"),
-    (lambda text: text.replace('"wave left"', "7"), "text or null"),
-    (lambda text: text.replace('{"instruction": "wave left"}', "[]"), "object"),
-    (lambda text: text.replace('{"instruction": "wave left"}\n', ""), "before the first instruction"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: "", "format"),
+        (lambda text: text.replace("vla_recording/1", "other"), "vla_recording/1"),
+        (lambda text: text[: len(text) - 40], "line"),
+        (lambda text: text.splitlines()[0], "no episode"),
+        (lambda text: text.replace('"period_s": 0.2', '"period_s": -1'), "above 0"),
+        (lambda text: text.replace('"period_s": 0.2', '"period_s": NaN'), "above 0"),
+        (lambda text: text.replace('"ee_delta"', '"flying"'), "FLYING"),
+        (lambda text: text.replace('"steps"', '"stops"'), "steps"),
+        (lambda text: text.replace('"wave left"', "7"), "text or null"),
+        (lambda text: text.replace('{"instruction": "wave left"}', "[]"), "object"),
+        (lambda text: text.replace('{"instruction": "wave left"}\n', ""), "before the first instruction"),
+    ],
+)
 def test_a_damaged_recording_is_refused_with_file_and_reason(tmp_path: Path, spoil, message: str) -> None:
     path = tmp_path / "a.jsonl"
     record(path)

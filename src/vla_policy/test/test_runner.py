@@ -15,8 +15,15 @@ CHUNK_S = 0.03  # [s] an inference takes in these tests
 
 def chunk(terminate: bool = False, probability: float | None = None) -> ActionChunk:
     shape = None if probability is None else np.full((1, 2), probability, dtype=np.float32)
-    return ActionChunk(0.0, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (ActionStep(terminate=terminate),),
-                       token_probabilities=shape, dimension_names=("a", "b"))
+    return ActionChunk(
+        0.0,
+        ActionMode.EE_DELTA,
+        DeltaReference.OBSERVED,
+        0.2,
+        (ActionStep(terminate=terminate),),
+        token_probabilities=shape,
+        dimension_names=("a", "b"),
+    )
 
 
 def started(**settings: float) -> PolicyRunner[str]:

@@ -14,8 +14,10 @@ from vla_policy.tokenizer import ActionTokenizer, openvla_ids, openvla_tokens
 
 spaces = st.builds(
     lambda space, rounding, bins: replace(space, rounding=rounding, bins=bins),
-    st.sampled_from(sorted(PRESETS.values(), key=lambda s: s.name)), st.sampled_from(Rounding),
-    st.sampled_from((16, 255, 256, 4096, 65536)))
+    st.sampled_from(sorted(PRESETS.values(), key=lambda s: s.name)),
+    st.sampled_from(Rounding),
+    st.sampled_from((16, 255, 256, 4096, 65536)),
+)
 
 
 def one_dimension(rounding: Rounding, low: float = -1.0, high: float = 1.0) -> ActionTokenizer:
@@ -26,8 +28,11 @@ def draw_actions(data: st.DataObject, space: ActionSpace, overshoot: float = 0.0
     columns = []
     for dimension in space.dimensions:
         margin = 0.0 if dimension.discrete else overshoot * (dimension.high - dimension.low)
-        number = (st.integers(0, int(dimension.high)).map(float) if dimension.discrete
-                  else st.floats(dimension.low - margin, dimension.high + margin))
+        number = (
+            st.integers(0, int(dimension.high)).map(float)
+            if dimension.discrete
+            else st.floats(dimension.low - margin, dimension.high + margin)
+        )
         columns.append(data.draw(st.lists(number, min_size=3, max_size=3)))
     return np.array(columns).T  # (3, d)
 

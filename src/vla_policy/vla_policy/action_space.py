@@ -67,7 +67,8 @@ class Dimension:
         if (self.low, self.high) != (0.0, float(len(categories) - 1)):
             raise ActionSpaceError(
                 f"{self.name}: range is [{self.low}, {self.high}]; valid for its categories is [0, "
-                f"{len(categories) - 1}]")
+                f"{len(categories) - 1}]"
+            )
 
     @property
     def discrete(self) -> bool:
@@ -125,37 +126,57 @@ class ActionSpace:
         changed = {self.index(name): ranges[name] for name in ranges}
         dimensions = tuple(
             replace(d, low=float(changed[i][0]), high=float(changed[i][1])) if i in changed else d
-            for i, d in enumerate(self.dimensions))
+            for i, d in enumerate(self.dimensions)
+        )
         return replace(self, dimensions=dimensions)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
-            "format": FORMAT, "name": self.name, "bins": self.bins, "rounding": self.rounding.value,
-            "frame": self.frame, "mode": self.mode.name.lower(), "delta_reference": self.delta_reference.name.lower(),
+            "format": FORMAT,
+            "name": self.name,
+            "bins": self.bins,
+            "rounding": self.rounding.value,
+            "frame": self.frame,
+            "mode": self.mode.name.lower(),
+            "delta_reference": self.delta_reference.name.lower(),
             "rotation": self.rotation.value,
             "dimensions": [
-                {"name": d.name, "low": d.low, "high": d.high, "unit": d.unit,
-                 "categories": None if d.categories is None else list(d.categories)} for d in self.dimensions],
+                {
+                    "name": d.name,
+                    "low": d.low,
+                    "high": d.high,
+                    "unit": d.unit,
+                    "categories": None if d.categories is None else list(d.categories),
+                }
+                for d in self.dimensions
+            ],
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ActionSpace":
         """Read the JSON form. Raises ActionSpaceError that names the key, what was received and what is valid."""
-        _check_keys("action space", data, (
-            "format", "name", "bins", "rounding", "frame", "mode", "delta_reference", "rotation", "dimensions"))
+        _check_keys(
+            "action space",
+            data,
+            ("format", "name", "bins", "rounding", "frame", "mode", "delta_reference", "rotation", "dimensions"),
+        )
         if data["format"] != FORMAT:
             raise ActionSpaceError(f"format is {data['format']!r}; valid is {FORMAT!r}")
         if not isinstance(data["dimensions"], list):
             raise ActionSpaceError(f"dimensions is {type(data['dimensions']).__name__}; valid is a list")
         return cls(
-            name=_string(data, "name"), frame=_string(data, "frame"), bins=data["bins"],
+            name=_string(data, "name"),
+            frame=_string(data, "frame"),
+            bins=data["bins"],
             dimensions=tuple(_dimension(item) for item in data["dimensions"]),
             rounding=_member(Rounding, {m.value: m for m in Rounding}, data, "rounding"),
             rotation=_member(RotationFormat, {m.value: m for m in RotationFormat}, data, "rotation"),
             mode=_member(ActionMode, {m.name.lower(): m for m in ActionMode}, data, "mode"),
             delta_reference=_member(
-                DeltaReference, {m.name.lower(): m for m in DeltaReference}, data, "delta_reference"))
+                DeltaReference, {m.name.lower(): m for m in DeltaReference}, data, "delta_reference"
+            ),
+        )
 
 
 def _check_keys(what: str, data: object, keys: tuple[str, ...]) -> None:
@@ -163,8 +184,9 @@ def _check_keys(what: str, data: object, keys: tuple[str, ...]) -> None:
         raise ActionSpaceError(f"{what} is {type(data).__name__}; valid is an object with {', '.join(keys)}")
     missing, unknown = set(keys) - set(data), set(data) - set(keys)
     if missing or unknown:
-        raise ActionSpaceError(f"{what}: missing {sorted(missing)}, unknown {sorted(map(str, unknown))}; "
-                               f"valid keys are {', '.join(keys)}")
+        raise ActionSpaceError(
+            f"{what}: missing {sorted(missing)}, unknown {sorted(map(str, unknown))}; valid keys are {', '.join(keys)}"
+        )
 
 
 def _string(data: Mapping[str, Any], key: str) -> str:
@@ -189,5 +211,10 @@ def _dimension(item: object) -> Dimension:
     categories = item["categories"]
     if categories is not None and not (isinstance(categories, list) and all(isinstance(c, str) for c in categories)):
         raise ActionSpaceError(f"{item['name']}: categories is {categories!r}; valid is null or a list of texts")
-    return Dimension(_string(item, "name"), float(item["low"]), float(item["high"]), _string(item, "unit"),
-                     None if categories is None else tuple(categories))
+    return Dimension(
+        _string(item, "name"),
+        float(item["low"]),
+        float(item["high"]),
+        _string(item, "unit"),
+        None if categories is None else tuple(categories),
+    )

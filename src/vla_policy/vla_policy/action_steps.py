@@ -28,8 +28,10 @@ def step_from_vector(space: ActionSpace, vector: ArrayLike, period_s: float) -> 
     """
     values = np.asarray(vector, dtype=np.float64)
     if values.shape != (len(space.dimensions),) or not np.isfinite(values).all():
-        raise ActionValueError(f"action has shape {values.shape} and values {values}; valid are "
-                               f"({len(space.dimensions)},) finite numbers in the order {', '.join(space.names)}")
+        raise ActionValueError(
+            f"action has shape {values.shape} and values {values}; valid are "
+            f"({len(space.dimensions)},) finite numbers in the order {', '.join(space.names)}"
+        )
     if space.mode is ActionMode.EE_POSE:
         raise ActionValueError("a vector of mode ee_pose cannot become a step; valid are ee_delta and joint_*")
     terminate, arm, base = _parts(space, values)
@@ -41,7 +43,8 @@ def step_from_vector(space: ActionSpace, vector: ArrayLike, period_s: float) -> 
         gripper=_gripper(space, values) if arm or terminate else float("nan"),
         base=_base_velocity(space, values, period_s) if base and not terminate else np.zeros(3),
         terminate=terminate,
-        joints=joints if joints.size else None)
+        joints=joints if joints.size else None,
+    )
 
 
 def vector_from_step(space: ActionSpace, step: ActionStep, period_s: float) -> FloatArray:

@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from vla_policy.errors import ActionValueError, CheckpointError, InstructionError, ObservationError
 
 __all__ = [
-    "ActionChunk", "ActionMode", "ActionStep", "CheckpointError", "DeltaReference", "InstructionError", "Observation",
-    "ObservationError", "Policy", "PolicyConfig",
+    "ActionChunk",
+    "ActionMode",
+    "ActionStep",
+    "CheckpointError",
+    "DeltaReference",
+    "InstructionError",
+    "Observation",
+    "ObservationError",
+    "Policy",
+    "PolicyConfig",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -65,7 +73,8 @@ class Observation:
         """Raise ObservationError where a shape or a number is not usable."""
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.size == 0:
             raise ObservationError(
-                f"image is {self.image.dtype} {self.image.shape}; valid is uint8 (height, width, 3), not empty")
+                f"image is {self.image.dtype} {self.image.shape}; valid is uint8 (height, width, 3), not empty"
+            )
         _check("joint_position", self.joint_position, (len(self.joint_names),))
         _check("ee_position", self.ee_position, (3,))
         _check("ee_quaternion_xyzw", self.ee_quaternion_xyzw, (4,))

@@ -31,9 +31,12 @@ class Episode:
 def step_to_dict(step: ActionStep) -> dict[str, Any]:
     """Return the JSON form of a step."""
     return {
-        "translation": step.translation.tolist(), "rotation_vector": step.rotation_vector.tolist(),
-        "gripper": None if math.isnan(step.gripper) else step.gripper, "base": step.base.tolist(),
-        "terminate": step.terminate, "joints": None if step.joints is None else step.joints.tolist(),
+        "translation": step.translation.tolist(),
+        "rotation_vector": step.rotation_vector.tolist(),
+        "gripper": None if math.isnan(step.gripper) else step.gripper,
+        "base": step.base.tolist(),
+        "terminate": step.terminate,
+        "joints": None if step.joints is None else step.joints.tolist(),
         "pose": None if step.pose is None else step.pose.tolist(),
     }
 
@@ -42,12 +45,15 @@ def chunk_to_dict(chunk: ActionChunk) -> dict[str, Any]:
     """Return the JSON form of a chunk."""
     probabilities = chunk.token_probabilities
     return {
-        "observation_stamp": chunk.observation_stamp, "mode": chunk.mode.name.lower(),
-        "delta_reference": chunk.delta_reference.name.lower(), "period_s": chunk.period_s,
+        "observation_stamp": chunk.observation_stamp,
+        "mode": chunk.mode.name.lower(),
+        "delta_reference": chunk.delta_reference.name.lower(),
+        "period_s": chunk.period_s,
         "steps": [step_to_dict(step) for step in chunk.steps],
         "tokens": None if chunk.tokens is None else chunk.tokens.tolist(),
         "token_probabilities": None if probabilities is None else probabilities.tolist(),
-        "dimension_names": list(chunk.dimension_names), "joint_names": list(chunk.joint_names),
+        "dimension_names": list(chunk.dimension_names),
+        "joint_names": list(chunk.joint_names),
     }
 
 
@@ -61,23 +67,30 @@ def _numbers(data: Mapping[str, Any], key: str, size: int | None) -> np.ndarray[
 def step_from_dict(data: Mapping[str, Any]) -> ActionStep:
     """Read the JSON form of a step. Raises KeyError, TypeError or ValueError."""
     return ActionStep(
-        translation=_numbers(data, "translation", 3), rotation_vector=_numbers(data, "rotation_vector", 3),
-        gripper=math.nan if data["gripper"] is None else float(data["gripper"]), base=_numbers(data, "base", 3),
+        translation=_numbers(data, "translation", 3),
+        rotation_vector=_numbers(data, "rotation_vector", 3),
+        gripper=math.nan if data["gripper"] is None else float(data["gripper"]),
+        base=_numbers(data, "base", 3),
         terminate=bool(data["terminate"]),
         joints=None if data["joints"] is None else _numbers(data, "joints", None),
-        pose=None if data["pose"] is None else _numbers(data, "pose", 7))
+        pose=None if data["pose"] is None else _numbers(data, "pose", 7),
+    )
 
 
 def chunk_from_dict(data: Mapping[str, Any]) -> ActionChunk:
     """Read the JSON form of a chunk. Raises ActionValueError, KeyError, TypeError or ValueError."""
     tokens, probabilities = data["tokens"], data["token_probabilities"]
     return ActionChunk(
-        observation_stamp=float(data["observation_stamp"]), mode=ActionMode[data["mode"].upper()],
-        delta_reference=DeltaReference[data["delta_reference"].upper()], period_s=float(data["period_s"]),
+        observation_stamp=float(data["observation_stamp"]),
+        mode=ActionMode[data["mode"].upper()],
+        delta_reference=DeltaReference[data["delta_reference"].upper()],
+        period_s=float(data["period_s"]),
         steps=tuple(step_from_dict(item) for item in data["steps"]),
         tokens=None if tokens is None else np.asarray(tokens, dtype=np.uint16),
         token_probabilities=None if probabilities is None else np.asarray(probabilities, dtype=np.float32),
-        dimension_names=tuple(data["dimension_names"]), joint_names=tuple(data["joint_names"]))
+        dimension_names=tuple(data["dimension_names"]),
+        joint_names=tuple(data["joint_names"]),
+    )
 
 
 def _parse_line(text: str) -> str | ActionChunk | None:

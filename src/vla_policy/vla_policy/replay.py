@@ -89,13 +89,19 @@ class ReplayPolicy(Policy):
         return replace(chunk, observation_stamp=observation.stamp)
 
     def _end(self, observation: Observation) -> ActionChunk:
-        return ActionChunk(observation.stamp, ActionMode.EE_DELTA, DeltaReference.OBSERVED, self._period_s,
-                           (ActionStep(terminate=True),))
+        return ActionChunk(
+            observation.stamp,
+            ActionMode.EE_DELTA,
+            DeltaReference.OBSERVED,
+            self._period_s,
+            (ActionStep(terminate=True),),
+        )
 
 
 def create(config: PolicyConfig) -> ReplayPolicy:
     """Make a ReplayPolicy from the recording at config.checkpoint. Raises CheckpointError."""
     if not config.checkpoint:
-        raise CheckpointError("policy replay needs a recording: set checkpoint to a .jsonl file that "
-                              "RecordingPolicy wrote")
+        raise CheckpointError(
+            "policy replay needs a recording: set checkpoint to a .jsonl file that RecordingPolicy wrote"
+        )
     return ReplayPolicy(read_recording(config.checkpoint), config.checkpoint, config.period_s)

@@ -157,7 +157,11 @@ class PolicyRunner(Generic[ObservationT]):
         return job.generation == self._generation and self._state in ACTIVE
 
     def finish(
-        self, job: Job[ObservationT], result: ActionChunk | Exception, now: float, inference_time: float,
+        self,
+        job: Job[ObservationT],
+        result: ActionChunk | Exception,
+        now: float,
+        inference_time: float,
     ) -> bool:
         """Take what the policy made of a job; return whether the chunk is to be sent."""
         if not self.is_current(job):
@@ -179,8 +183,18 @@ class PolicyRunner(Generic[ObservationT]):
 
     def status(self, now: float) -> Status:
         """Return a snapshot."""
-        return Status(self._state, self._reason, self._task, self._rate(now), self._inference_time,
-                      self._observation_age, self._confidence, self._chunks, self._task_chunks, self._skipped)
+        return Status(
+            self._state,
+            self._reason,
+            self._task,
+            self._rate(now),
+            self._inference_time,
+            self._observation_age,
+            self._confidence,
+            self._chunks,
+            self._task_chunks,
+            self._skipped,
+        )
 
     def _why_not(self, now: float) -> str:
         """Return why there is no observation to use, or nothing."""

@@ -67,8 +67,10 @@ class ActionTokenizer:
             raise ActionValueError(f"tokens are {array.dtype}; valid are whole numbers")
         wrong = (array < 0) | (array >= self._sizes)
         if wrong.any():
-            raise ActionValueError(f"tokens {array[wrong].tolist()[:8]} of {self._named(wrong)} do not exist; "
-                                   f"valid are 0 to size - 1, with sizes {self.space.sizes} of {self.space.names}")
+            raise ActionValueError(
+                f"tokens {array[wrong].tolist()[:8]} of {self._named(wrong)} do not exist; "
+                f"valid are 0 to size - 1, with sizes {self.space.sizes} of {self.space.names}"
+            )
         offset = np.where(self._discrete, 0.0, 0.5 if self.space.rounding is Rounding.CENTRES else 0.0)
         last = self._sizes - 1 - np.where(offset > 0, 1, 0)  # only 255 centres between 256 edges
         fraction = (np.minimum(array, last) + offset) / (self._sizes - 1)
@@ -81,14 +83,17 @@ class ActionTokenizer:
 
     def _check_shape(self, shape: tuple[int, ...], what: str) -> None:
         if not shape or shape[-1] != len(self._low):
-            raise ActionValueError(f"{what} have shape {shape}; valid is (..., {len(self._low)}) in the order "
-                                   f"{', '.join(self.space.names)}")
+            raise ActionValueError(
+                f"{what} have shape {shape}; valid is (..., {len(self._low)}) in the order "
+                f"{', '.join(self.space.names)}"
+            )
 
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         self._check_shape(values.shape, "actions")
         if not np.isfinite(values).all():
-            raise ActionValueError(f"actions are not finite in {self._named(~np.isfinite(values))}; "
-                                   "valid are finite numbers")
+            raise ActionValueError(
+                f"actions are not finite in {self._named(~np.isfinite(values))}; valid are finite numbers"
+            )
         categories = values[..., self._discrete]
         if (categories != np.rint(categories)).any():
             raise ActionValueError(f"a discrete dimension has value {categories.tolist()}; valid are whole numbers")
@@ -101,7 +106,9 @@ def openvla_ids(tokens: ArrayLike, vocabulary: int = OPENVLA_VOCABULARY) -> NDAr
 
 
 def openvla_tokens(
-    ids: ArrayLike, bins: int = 256, vocabulary: int = OPENVLA_VOCABULARY,
+    ids: ArrayLike,
+    bins: int = 256,
+    vocabulary: int = OPENVLA_VOCABULARY,
 ) -> NDArray[np.uint16]:
     """Return bin tokens of language-model ids.
 
@@ -110,6 +117,7 @@ def openvla_tokens(
     """
     tokens = vocabulary - 1 - np.asarray(ids, dtype=np.int64)
     if ((tokens < 0) | (tokens >= bins)).any():
-        raise ActionValueError(f"token ids are {np.asarray(ids).tolist()}; valid action tokens are "
-                               f"{vocabulary - bins} to {vocabulary - 1}")
+        raise ActionValueError(
+            f"token ids are {np.asarray(ids).tolist()}; valid action tokens are {vocabulary - bins} to {vocabulary - 1}"
+        )
     return tokens.astype(np.uint16)

@@ -5,26 +5,45 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Generic, Protocol, TypeVar
 
 from vla_policy.policy import ActionChunk, Observation, Policy
 from vla_policy.runner import Job, PolicyRunner
 
+
+class HasObservation(Protocol):
+    """Whatever the caller keeps beside an observation."""
+
+    @property
+    def observation(self) -> Observation:
+        """What the policy sees."""
+
+
+SeenT = TypeVar("SeenT", bound=HasObservation)
+MessageT = TypeVar("MessageT")
 MAX_WAIT_S = 0.1  # so that a clock which jumps is noticed
 
 
-class InferenceWorker:
+class InferenceWorker(Generic[SeenT, MessageT]):
     """Runs the jobs of a PolicyRunner, one at a time.
 
-    `clock` gives the time [s] that the runner is told; `send(job, chunk, inference_time)` is called under the lock, so
-    that a stop which came before it is never followed by a chunk; `changed()` after every job.
+    `clock` gives the time [s] that the runner is told; `prepare(job, chunk, inference_time)` makes what is sent and may
+    raise PolicyError; `send` gets it under the lock, so that a stop which came before is never followed by a chunk;
+    `changed()` is called after every job.
     """
 
     def __init__(
-        self, policy: Policy, runner: PolicyRunner[Observation], clock: Callable[[], float],
-        send: Callable[[Job[Observation], ActionChunk, float], None], changed: Callable[[], None] = lambda: None,
+        self,
+        policy: Policy,
+        runner: PolicyRunner[SeenT],
+        clock: Callable[[], float],
+        prepare: Callable[[Job[SeenT], ActionChunk, float], MessageT],
+        send: Callable[[MessageT], None],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; `start` begins."""
-        self._policy, self._runner, self._clock, self._send, self._changed = policy, runner, clock, send, changed
+        self._policy, self._runner, self._clock = policy, runner, clock
+        self._prepare, self._send, self._changed = prepare, send, changed
         self._condition = threading.Condition(threading.RLock())
         self._running = False
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
@@ -42,6 +61,11 @@ class InferenceWorker:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still runs."""
+        return self._thread.is_alive()
+
     def locked(self) -> AbstractContextManager[object]:
         """Return the lock that every use of the runner needs."""
         return self._condition
@@ -58,7 +82,7 @@ class InferenceWorker:
                 return
             self._run(job)
 
-    def _next(self) -> Job[Observation] | None:
+    def _next(self) -> Job[SeenT] | None:
         while self._running:
             now = self._clock()
             job = self._runner.next_job(now)
@@ -68,17 +92,19 @@ class InferenceWorker:
             self._condition.wait(min(self._runner.seconds_to_next(now) or MAX_WAIT_S, MAX_WAIT_S))
         return None
 
-    def _run(self, job: Job[Observation]) -> None:
+    def _run(self, job: Job[SeenT]) -> None:
         started = time.monotonic()
         result: ActionChunk | Exception
+        message: MessageT | None = None
         try:
             if job.reset:
                 self._policy.reset(job.task.text)
-            result = self._policy.infer(job.observation.value)
+            result = self._policy.infer(job.observation.value.observation)
+            duration = time.monotonic() - started
+            message = self._prepare(job, result, duration)
         except Exception as error:  # a policy is a plug-in: whatever it raises ends its task, never the node
-            result = error
-        duration = time.monotonic() - started
+            result, duration = error, time.monotonic() - started
         with self._condition:
-            if self._running and self._runner.finish(job, result, self._clock(), duration):
-                self._send(job, result, duration)  # type: ignore[arg-type]
+            if self._running and self._runner.finish(job, result, self._clock(), duration) and message is not None:
+                self._send(message)
         self._changed()

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to NumPy and back: the only place where it happens."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, Pose, Quaternion, Twist, Vector3
+
+from vla_msgs.msg import ActionChunk as ActionChunkMsg
+from vla_msgs.msg import ActionStep as ActionStepMsg
+from vla_msgs.msg import Instruction, PolicyStatus, SceneState
+from vla_msgs.msg import Observation as ObservationMsg
+from vla_policy.errors import ActionValueError, ObservationError
+from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Observation
+from vla_policy.runner import State, Status, Task
+
+Scene = dict[str, np.ndarray]
+LEVELS = {State.WAITING: DiagnosticStatus.WARN, State.ERROR: DiagnosticStatus.ERROR}
+
+
+def seconds_from_time(time: Time) -> float:
+    """Return a stamp in [s]."""
+    return time.sec + time.nanosec * 1e-9
+
+
+def pose_from_msg(pose: Pose) -> np.ndarray:
+    """Return (7,): position [m] and quaternion xyzw."""
+    p, q = pose.position, pose.orientation
+    return np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
+
+
+def pose_to_msg(pose: np.ndarray) -> Pose:
+    """Return the message of (7,): position [m] and quaternion xyzw."""
+    x, y, z, *quaternion = pose.tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(**dict(zip("xyzw", quaternion, strict=True))))
+
+
+def scene_from_msg(msg: SceneState) -> Scene:
+    """Return the poses (7,) of the simulator's objects by name."""
+    return {name: pose_from_msg(pose) for name, pose in zip(msg.names, msg.poses, strict=True)}
+
+
+def _image(msg: ObservationMsg) -> np.ndarray:
+    """Return a view (H, W, 3) of the image; rows may be padded."""
+    image = msg.image
+    if image.encoding != "rgb8":
+        raise ObservationError(f"image encoding is {image.encoding!r}; valid is 'rgb8'")
+    if image.height == 0 or image.width == 0 or image.step < 3 * image.width:
+        raise ObservationError(
+            f"image is {image.width} x {image.height} with step {image.step}; valid is at least "
+            "1 x 1 with step 3 * width or more"
+        )
+    if len(image.data) < image.height * image.step:
+        raise ObservationError(
+            f"image has {len(image.data)} bytes; valid is height * step = {image.height * image.step}"
+        )
+    rows = np.frombuffer(image.data, np.uint8, image.height * image.step).reshape(image.height, image.step)
+    return rows[:, : 3 * image.width].reshape(image.height, image.width, 3)
+
+
+def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Observation:
+    """Return the observation. Raises ObservationError with what is wrong with it."""
+    if not msg.ee_pose_valid:
+        raise ObservationError("the tool pose at the image's stamp is unknown: does the controller publish it?")
+    pose = pose_from_msg(msg.ee_pose)
+    return Observation(
+        stamp=seconds_from_time(msg.header.stamp),
+        image=_image(msg),
+        joint_names=tuple(msg.joint_names),
+        joint_position=np.array(msg.joint_position, dtype=np.float64),
+        ee_position=pose[:3],
+        ee_quaternion_xyzw=pose[3:],
+        gripper_width=msg.gripper_width,
+        scene=scene,
+    )
+
+
+def task_from_msg(msg: Instruction) -> Task:
+    """Return the instruction as the runner takes it; an unknown kind counts as a stop."""
+    return Task(msg.id, msg.text, seconds_from_time(msg.header.stamp), stop=msg.kind != Instruction.KIND_TASK)
+
+
+def _vector(values: np.ndarray) -> Vector3:
+    x, y, z = values.tolist()
+    return Vector3(x=x, y=y, z=z)
+
+
+def step_to_msg(step: ActionStep) -> ActionStepMsg:
+    """Return the message of one step."""
+    vx, vy, wz = step.base.tolist()
+    msg = ActionStepMsg(
+        translation=_vector(step.translation),
+        rotation=_vector(step.rotation_vector),
+        gripper=float(step.gripper),
+        base=Twist(linear=Vector3(x=vx, y=vy), angular=Vector3(z=wz)),
+        terminate=bool(step.terminate),
+        joints=[] if step.joints is None else step.joints.tolist(),
+    )
+    if step.pose is not None:
+        msg.pose = pose_to_msg(step.pose)
+    return msg
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkContext:
+    """What a chunk's message needs besides the chunk: the observation that it was made from, and whom it serves."""
+
+    observation: ObservationMsg
+    instruction_id: str
+    inference_time: float  # [s]
+
+
+def _observed_joints(chunk: ActionChunk, observation: ObservationMsg) -> list[float]:
+    """Return the observed positions in the chunk's joint order, for joint deltas. Raises ActionValueError."""
+    if chunk.mode is not ActionMode.JOINT_DELTA:
+        return []
+    positions = dict(zip(observation.joint_names, observation.joint_position, strict=True))
+    missing = [name for name in chunk.joint_names if name not in positions]
+    if missing:
+        raise ActionValueError(f"joints {missing} were not observed; valid are {list(positions)}")
+    return [positions[name] for name in chunk.joint_names]
+
+
+def chunk_to_msg(chunk: ActionChunk, context: ChunkContext) -> ActionChunkMsg:
+    """Return the message of a chunk, its sequence still 0. Raises ActionValueError where joints and names disagree."""
+    for index, step in enumerate(chunk.steps):
+        if step.joints is not None and len(step.joints) != len(chunk.joint_names):
+            raise ActionValueError(
+                f"step {index} has {len(step.joints)} joints; valid are the {len(chunk.joint_names)} "
+                f"of joint_names {chunk.joint_names}"
+            )
+    observation, probabilities = context.observation, chunk.token_probabilities
+    msg = ActionChunkMsg(
+        instruction_id=context.instruction_id,
+        mode=int(chunk.mode),
+        delta_reference=int(chunk.delta_reference),
+        observed_pose=observation.ee_pose,
+        observed_joints=_observed_joints(chunk, observation),
+        joint_names=list(chunk.joint_names),
+        period=float(chunk.period_s),
+        steps=[step_to_msg(step) for step in chunk.steps],
+        inference_time=context.inference_time,
+        dimension_names=list(chunk.dimension_names) if chunk.tokens is not None else [],
+        tokens=[] if chunk.tokens is None else chunk.tokens.ravel().tolist(),
+        token_probabilities=[] if probabilities is None else probabilities.ravel().tolist(),
+    )
+    msg.header.stamp = observation.header.stamp
+    msg.header.frame_id = observation.base_frame
+    return msg
+
+
+def status_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> PolicyStatus:
+    """Return the message of the runner's status."""
+    task = status.task
+    msg = PolicyStatus(
+        state=int(status.state),
+        policy=policy,
+        checkpoint=checkpoint,
+        instruction_id=task.id if task else "",
+        instruction=task.text if task and not task.stop else "",
+        rate=status.rate,
+        inference_time=status.inference_time,
+        observation_age=status.observation_age,
+        token_confidence=status.token_confidence,
+        chunks=status.chunks,
+        observations_skipped=status.observations_skipped,
+        reason=status.reason,
+    )
+    msg.header.stamp = stamp
+    return msg
+
+
+def diagnostics_to_msg(status: Status, stamp: Time, policy: str) -> DiagnosticArray:
+    """Return the node's entry for /diagnostics."""
+    values = {
+        "policy": policy,
+        "state": status.state.name.lower(),
+        "rate_hz": f"{status.rate:.2f}",
+        "inference_ms": f"{status.inference_time * 1e3:.1f}",
+        "observation_age_ms": f"{status.observation_age * 1e3:.1f}",
+        "chunks": str(status.chunks),
+        "observations_skipped": str(status.observations_skipped),
+    }
+    entry = DiagnosticStatus(
+        level=LEVELS.get(status.state, DiagnosticStatus.OK),
+        name="policy_node: inference",
+        hardware_id=policy,
+        message=status.reason or status.state.name.lower(),
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+    msg = DiagnosticArray(status=[entry])
+    msg.header.stamp = stamp
+    return msg
