@@ -18,7 +18,7 @@ setup(
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",
-    description="Action chunks to jerk-limited joint trajectories at 20 Hz: interpolation, inverse kinematics, limits, safety gate.",
+    description="Action chunks to jerk-limited joint trajectories at 20 Hz, behind a safety gate.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

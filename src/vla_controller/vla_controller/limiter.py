@@ -95,9 +95,13 @@ class SetpointLimiter:
         """Whether a joint can be in the state ``wish`` after one tick, and stay below its top speed after that."""
         limits = self._limits
         coasting = wish.qd + wish.qdd * np.abs(wish.qdd) / (2.0 * limits.jerk)
+        mean_speed, mean_push = (wish.q - state.q) / self._dt, (wish.qd - state.qd) / self._dt
+        speed = np.max(np.abs((wish.qd, coasting, mean_speed)), axis=0)
+        push = np.maximum(np.abs(wish.qdd), np.abs(mean_push))
         jerk_ok = np.abs(wish.qdd - state.qdd) <= _SHARE * limits.jerk * self._dt
-        speed_ok = np.maximum(np.abs(wish.qd), np.abs(coasting)) <= _SHARE * limits.velocity
-        return jerk_ok & speed_ok & (np.abs(wish.qdd) <= _SHARE * limits.acceleration)
+        speed_ok, push_ok = speed <= _SHARE * limits.velocity, push <= _SHARE * limits.acceleration
+        reachable: npt.NDArray[np.bool_] = jerk_ok & speed_ok & push_ok
+        return reachable
 
     def _head(self, state: JointState, goal: Array) -> JointState:
         self._track.target_position = np.clip(goal, self._lower + _MARGIN, self._upper - _MARGIN).tolist()
@@ -119,10 +123,22 @@ class SetpointLimiter:
         return JointState(np.array(q), np.array(qd), np.array(qdd))
 
     def _stopping_range(self, state: JointState) -> tuple[Array, Array]:
+        """Lowest and highest position of each joint during the hardest stop from ``state``.
+
+        Not ruckig's own ``position_extrema``: for stops they contain 0 (seen in 0.19.4).
+        """
         if not self._load(self._brake, state):
             return np.full_like(state.q, -np.inf), np.full_like(state.q, np.inf)
-        extrema = self._trajectory.position_extrema
-        return np.array([e.min for e in extrema]), np.array([e.max for e in extrema])
+        end = np.array(self._trajectory.at_time(self._trajectory.duration)[0])
+        low, high = np.minimum(state.q, end), np.maximum(state.q, end)
+        speed, push, jerk = np.abs(state.qd), np.abs(state.qdd), _SHARE * self._limits.jerk
+        turning = (state.qd * state.qdd < 0.0) & (push**2 > 2.0 * jerk * speed)  # too much deceleration to stop in time
+        if np.any(turning):
+            time = (push - np.sqrt(np.where(turning, push**2 - 2.0 * jerk * speed, 0.0))) / jerk
+            way = np.where(turning, speed * time - push * time**2 / 2.0 + jerk * time**3 / 6.0, 0.0)
+            peak = state.q + np.sign(state.qd) * way
+            low, high = np.minimum(low, peak), np.maximum(high, peak)
+        return low, high
 
 
 def _choose(condition: npt.NDArray[np.bool_], yes: JointState, no: JointState) -> JointState:

@@ -140,8 +140,9 @@ def join(
     The last step gets at least one period to be reached: the speed then stays what the policy asked for also when
     chunks of one step come shortly before they are due.
     """
-    kept: tuple[Waypoint[Value], ...] = () if old is None else old.between(now, plan.times[0])
-    waypoints: list[Waypoint[Value]] = [Waypoint(now, present), *kept]
+    waypoints = [Waypoint(now, present)]
+    if old is not None:
+        waypoints.extend(old.between(now, plan.times[0]))
     for k, due in zip(plan.indices, plan.times, strict=True):
         earliest = waypoints[-1].time + (chunk.period if k == plan.indices[-1] else 1e-3)
         waypoints.append(Waypoint(max(due, earliest), targets[k], chunk.steps[k].gripper))

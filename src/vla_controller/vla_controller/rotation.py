@@ -34,12 +34,14 @@ def multiply(a: Array, b: Array) -> Array:
 
 def conjugate(q: Array) -> Array:
     """Inverse of a unit quaternion."""
-    return q * np.array([-1.0, -1.0, -1.0, 1.0])
+    inverse: Array = q * np.array([-1.0, -1.0, -1.0, 1.0])
+    return inverse
 
 
 def normalise(q: Array) -> Array:
     """``q`` scaled to unit length; ``q`` must not be zero."""
-    return np.divide(q, math.sqrt(float(q @ q)))
+    unit: Array = q * (1.0 / math.sqrt(float(q @ q)))
+    return unit
 
 
 def from_rotation_vector(vector: Array) -> Array:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the chunks accepted so far still want: a path of tool poses or of joints, and gripper openings on the way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_controller.chunk import ActionMode, Chunk, DeltaReference, Refusal
+from vla_controller.gate import JOINT_MODES, check_first_target, clamp_to_workspace
+from vla_controller.kinematics import Kinematics
+from vla_controller.reference import (
+    Path,
+    Schedule,
+    join,
+    joint_targets,
+    pose_targets,
+    sample_joints,
+    sample_pose,
+    schedule,
+)
+from vla_controller.refusals import RefusalLog
+from vla_controller.robot_config import RobotConfig
+from vla_controller.rotation import Pose
+from vla_controller.settings import ControllerSettings
+
+Array = npt.NDArray[np.float64]
+
+_UNREACHABLE_DISTANCE = 0.02  # [m] between a target and the nearest pose that the arm can take
+
+
+class Planner:
+    """Holds one path at a time; chunks that passed the gate bend it."""
+
+    def __init__(
+        self, config: RobotConfig, settings: ControllerSettings, kinematics: Kinematics, log: RefusalLog
+    ) -> None:
+        """Start without a path."""
+        self._config, self._settings, self._kinematics, self._log = config, settings, kinematics, log
+        self._poses: Path[Pose] | None = None
+        self._joints: Path[Array] | None = None
+        self._ik_seed = config.home
+        self._gripper_until = -math.inf
+        self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first
+        self.steps_late = 0
+
+    def clear(self) -> None:
+        """Drop the path; gripper and counts stay."""
+        self._poses = self._joints = None
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a path."""
+        return self._poses is not None or self._joints is not None
+
+    @property
+    def end(self) -> float:
+        """Time of the last step [s]; minus infinity without a path."""
+        path = self._poses or self._joints
+        return path.end if path is not None else -math.inf
+
+    def target(self, time: float) -> Array:
+        """Joints (n,) [rad] that the path wants at ``time`` [s]; call with increasing times."""
+        if self._poses is None:
+            if self._joints is None:
+                raise ValueError("there is no path")
+            return sample_joints(self._joints, time)
+        pose = sample_pose(self._poses, time)
+        self._ik_seed, distance, _ = self._kinematics.ik(self._ik_seed, pose)
+        if distance > _UNREACHABLE_DISTANCE:
+            target = pose.position.round(3).tolist()
+            self._log.add(Refusal("unreachable", f"the arm comes no nearer to {target} m than {distance:.3f} m"))
+        return self._ik_seed
+
+    def advance_gripper(self, now: float) -> None:
+        """Take over the gripper openings that have become due."""
+        path = self._poses or self._joints
+        for waypoint in path.waypoints if path is not None else ():
+            if self._gripper_until < waypoint.time <= now and not math.isnan(waypoint.gripper):
+                self.gripper = min(1.0, max(0.0, waypoint.gripper))
+        self._gripper_until = now
+
+    def follow(self, chunk: Chunk, now: float, setpoint: Array) -> Refusal | None:
+        """Bend the path towards a chunk that passed the gate; ``setpoint`` (n,) [rad] is what was sent last."""
+        plan = schedule(chunk, now, self._settings.latency_budget)
+        self.steps_late += plan.late
+        if not plan.indices:
+            reason = f"all {plan.late} steps were due before {now:.3f} s; the stamp is {chunk.stamp:.3f} s"
+            return Refusal("all_steps_late", reason)
+        self.advance_gripper(now)
+        if chunk.mode in JOINT_MODES:
+            return self._follow_joints(chunk, plan, now, setpoint)
+        return self._follow_poses(chunk, plan, now, setpoint)
+
+    def _follow_poses(self, chunk: Chunk, plan: Schedule, now: float, setpoint: Array) -> Refusal | None:
+        commanded = self._kinematics.fk(setpoint)
+        present = commanded
+        if self._poses is not None:
+            present = sample_pose(self._poses, now)
+        elif self._joints is not None:
+            present = self._kinematics.fk(sample_joints(self._joints, now))
+        targets = pose_targets(chunk, commanded)
+        absolute = chunk.mode == ActionMode.EE_POSE
+        refusal = check_first_target(present, targets[plan.indices[0]], self._settings, absolute)
+        if refusal is not None:
+            return refusal
+        clamped = [clamp_to_workspace(target, self._config) for target in targets]
+        outside = [targets[k].position for k in plan.indices if clamped[k][1]]
+        if outside:
+            box = f"{self._config.workspace_lower.tolist()} to {self._config.workspace_upper.tolist()}"
+            reason = f"target {outside[0].round(3).tolist()} m moved onto the box {box} m"
+            self._log.add(Refusal("workspace_clamped", reason))
+        if self._poses is None:
+            self._ik_seed = setpoint
+        old = None if _replaces(chunk) else self._poses
+        self._poses = join(old, present, now, chunk, plan, [pose for pose, _ in clamped])
+        self._joints = None
+        return None
+
+    def _follow_joints(self, chunk: Chunk, plan: Schedule, now: float, setpoint: Array) -> Refusal | None:
+        present = setpoint if self._joints is None else sample_joints(self._joints, now)
+        targets = joint_targets(chunk, self._config.joints, plan, setpoint, present)
+        refusal = check_first_target(present, targets[plan.indices[0]], self._settings, False)
+        if refusal is not None:
+            return refusal
+        limits = self._config.limits
+        inside = [np.clip(target, limits.lower, limits.upper) for target in targets]
+        if any(np.any(inside[k] != targets[k]) for k in plan.indices):
+            self._log.add(Refusal("joint_limit_clamped", "a target was moved onto the joints' position limits"))
+        old = None if _replaces(chunk) else self._joints
+        self._joints = join(old, present, now, chunk, plan, inside)
+        self._poses = None
+        return None
+
+
+def _replaces(chunk: Chunk) -> bool:
+    """Whether what earlier chunks still had to do is dropped, because the chunk starts from the setpoint."""
+    delta = chunk.mode in (ActionMode.EE_DELTA, ActionMode.JOINT_DELTA)
+    return (delta and chunk.delta_reference == DeltaReference.COMMANDED) or chunk.mode == ActionMode.JOINT_VELOCITY
