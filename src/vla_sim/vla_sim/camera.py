@@ -25,7 +25,15 @@ class Camera:
 
     def render(self, name: str = "front") -> NDArray[np.uint8]:
         """One image (height, width, 3), RGB."""
+        self.look(name)
+        return self.image()
+
+    def look(self, name: str = "front") -> None:
+        """Take in the world's present state: microseconds, and all that needs the world to stand still."""
         self._renderer.update_scene(self._world.data, name)
+
+    def image(self) -> NDArray[np.uint8]:
+        """Draw what the last `look` saw: milliseconds, in which the world may move on."""
         return np.asarray(self._renderer.render(), dtype=np.uint8).copy()
 
     def intrinsics(self, name: str = "front") -> NDArray[np.float64]:

@@ -68,12 +68,13 @@ _VERBS: dict[str, str] = {
     "place": r"\b(bowl)\b",
     "pick": r"\b(pick|lift|grab|grasp|take|raise|get)\b",
 }
+_COLORS = rf"\b(?:{'|'.join(b.split()[0] for b in BLOCKS)})\b"
 
 
 def parse_task(text: str) -> Task:
     """The task that a sentence names, by its key words; raises TaskError with an example of each family."""
     words = text.lower()
-    blocks = [f"{m} block" for m in re.findall("|".join(b.split()[0] for b in BLOCKS), words)]
+    blocks = [f"{m} block" for m in re.findall(_COLORS, words)]
     sides = re.findall(r"\b(left|right)\b", words)
     for family, pattern in _VERBS.items():
         if not re.search(pattern, words) or not blocks:

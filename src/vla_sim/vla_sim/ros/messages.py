@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between messages and the simulator's own data."""
+
+from array import array
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, Pose, Quaternion
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory
+
+from vla_msgs.msg import SceneState
+from vla_sim.commands import ReceivedPoint
+from vla_sim.loops import Shot
+from vla_sim.simulation import JointReading, SceneReading
+
+
+def time_to_msg(stamp_ns: int) -> Time:
+    """Wall time [ns] as a message."""
+    return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
+
+
+def header(stamp_ns: int, frame: str = "") -> Header:
+    """A header."""
+    return Header(stamp=time_to_msg(stamp_ns), frame_id=frame)
+
+
+def pose_to_msg(pose: np.ndarray) -> Pose:
+    """A pose (7,): x y z, quaternion x y z w."""
+    x, y, z, qx, qy, qz, qw = pose.tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def joints_to_msg(reading: JointReading) -> JointState:
+    """Positions and velocities; a position-controlled arm reports no effort."""
+    return JointState(
+        header=header(reading.stamp_ns),
+        name=list(reading.names),
+        position=reading.positions.tolist(),
+        velocity=reading.velocities.tolist(),
+    )
+
+
+def scene_to_msg(reading: SceneReading, frame: str) -> SceneState:
+    """Ground truth."""
+    return SceneState(
+        header=header(reading.stamp_ns, frame),
+        names=list(reading.objects),
+        poses=[pose_to_msg(pose) for pose in reading.objects.values()],
+        ee_pose=pose_to_msg(reading.tcp),
+        gripper_width=reading.gripper_width,
+    )
+
+
+def image_to_msg(shot: Shot, frame: str) -> Image:
+    """An rgb8 image."""
+    height, width, _ = shot.image.shape
+    message = Image(header=header(shot.stamp_ns, frame), height=height, width=width, encoding="rgb8", step=3 * width)
+    message.data = array("B", shot.image.tobytes())
+    return message
+
+
+def camera_info_to_msg(shot: Shot, frame: str) -> CameraInfo:
+    """A pinhole camera without distortion."""
+    height, width, _ = shot.image.shape
+    message = CameraInfo(header=header(shot.stamp_ns, frame), height=height, width=width, distortion_model="plumb_bob")
+    message.d = [0.0] * 5
+    message.k = shot.intrinsics.ravel().tolist()
+    message.r = np.eye(3).ravel().tolist()
+    message.p = np.pad(shot.intrinsics, ((0, 0), (0, 1))).ravel().tolist()
+    return message
+
+
+def points_from_msg(message: JointTrajectory) -> list[ReceivedPoint]:
+    """The points, unchecked."""
+    return [
+        ReceivedPoint(
+            _seconds(point.time_from_start),
+            tuple(point.positions),
+            tuple(point.velocities),
+            tuple(point.accelerations),
+        )
+        for point in message.points
+    ]
+
+
+def age_from_msg(message: JointTrajectory, now_ns: int) -> float:
+    """How long ago [s] the trajectory starts by its stamp; 0 for one without a stamp, which starts at once."""
+    stamp = message.header.stamp
+    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+    return (now_ns - stamp_ns) * 1e-9 if stamp_ns else 0.0
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.sec + duration.nanosec * 1e-9
+
+
+def status_to_msg(name: str, warning: str, values: dict[str, object]) -> DiagnosticStatus:
+    """One line of /diagnostics: a warning, or all is well."""
+    return DiagnosticStatus(
+        level=DiagnosticStatus.WARN if warning else DiagnosticStatus.OK,
+        name=name,
+        message=warning or "ok",
+        hardware_id="simulation",
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )

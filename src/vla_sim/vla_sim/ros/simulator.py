@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulator node: wires a Simulation and its two threads to topics."""
+
+import time
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image, JointState
+
+from vla_msgs.msg import SceneState, TaskStatus
+from vla_msgs.srv import SetTask
+from vla_sim.loops import CameraLoop, PhysicsLoop, Shot
+from vla_sim.ros.command_intake import CommandIntake
+from vla_sim.ros.messages import (
+    camera_info_to_msg,
+    header,
+    image_to_msg,
+    joints_to_msg,
+    scene_to_msg,
+    status_to_msg,
+)
+from vla_sim.ros.parameters import declare_settings
+from vla_sim.scene import CAMERA, WRIST_CAMERA
+from vla_sim.settings import Settings
+from vla_sim.simulation import JointReading, Simulation
+from vla_sim.task import TaskError
+from vla_sim.world import World
+
+SCENE_PERIOD_S, STATUS_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.05, 0.1, 1.0
+SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a warning is due
+
+
+class SimulatorNode(Node):
+    """What a real arm, its gripper and its cameras look like from ROS, plus ground truth on /sim."""
+
+    def __init__(self) -> None:
+        super().__init__("simulator_node")
+        self.failure = ""  # set when a thread died: the process is to end with an error
+        settings = declare_settings(self)
+        world = World(settings.robot, settings.action_delay)
+        self._frame = world.robot.base_frame
+        self._simulation = Simulation(world, settings.seed)
+        self._lay_first_task(settings)
+        self._create_outputs(settings)
+        arm_topic = settings.arm_command_topic or world.robot.arm_command_topic
+        self._commands = CommandIntake(self, self._simulation, arm_topic, settings.gripper_command_topic)
+        self._physics = PhysicsLoop(self._simulation, self._publish_joints, self._on_failure)
+        self._rates = {CAMERA: settings.camera_rate, WRIST_CAMERA: settings.wrist_camera_rate}
+        size = (settings.camera_height, settings.camera_width)
+        self._cameras = CameraLoop(self._simulation, self._rates, size, self._publish_shot, self._on_failure)
+        self._cameras.delay = settings.camera_delay
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._seen = (time.monotonic(), 0, 0)  # when diagnostics last ran: time, frames, refusals
+        self._physics.start()
+        if any(rate > 0 for rate in self._rates.values()):
+            self._cameras.start()
+        self.get_logger().info(f"simulating {world.robot.name}; arm commands on {arm_topic}")
+
+    def destroy_node(self) -> None:
+        """End the threads, then the node."""
+        if hasattr(self, "_physics"):
+            self._physics.stop()
+            self._cameras.stop()
+        super().destroy_node()
+
+    def _create_outputs(self, settings: Settings) -> None:
+        self._joints = self.create_publisher(JointState, settings.joint_states_topic, 10)
+        self._images = {
+            name: (
+                self.create_publisher(Image, f"{space}/image_raw", qos_profile_sensor_data),
+                self.create_publisher(CameraInfo, f"{space}/camera_info", qos_profile_sensor_data),
+                frame,
+            )
+            for name, space, rate, frame in (
+                (CAMERA, settings.camera, settings.camera_rate, "camera_optical_frame"),
+                (WRIST_CAMERA, settings.wrist_camera, settings.wrist_camera_rate, "wrist_camera_optical_frame"),
+            )
+            if rate > 0
+        }
+        self._scene = self.create_publisher(SceneState, "/sim/scene_state", 10)
+        self._status = self.create_publisher(TaskStatus, "/sim/task_status", 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_service(SetTask, "/sim/set_task", self._on_set_task)
+        self.create_timer(SCENE_PERIOD_S, self._publish_scene)
+        self.create_timer(STATUS_PERIOD_S, self._publish_status)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+
+    # Tasks
+
+    def _lay_first_task(self, settings: Settings) -> None:
+        if not settings.task:
+            return
+        try:
+            self._simulation.set_task(settings.task, seed=settings.seed)
+        except TaskError as error:
+            self.get_logger().warning(f"parameter task: {error}; the table is laid at random and nothing is judged")
+
+    def _on_set_task(self, request: SetTask.Request, response: SetTask.Response) -> SetTask.Response:
+        try:
+            text, task = self._simulation.set_task(
+                request.instruction, request.family, request.seed, request.keep_objects
+            )
+        except TaskError as error:
+            response.reason = str(error)
+            self.get_logger().warning(f"task refused: {error}")
+            return response
+        response.accepted, response.instruction, response.family = True, text, task.family
+        self.get_logger().info(f"task: {text}")
+        return response
+
+    def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Only the live ones come here; their range is checked already."""
+        for parameter in parameters:
+            if parameter.name == "camera_delay":
+                self._cameras.delay = parameter.value
+            elif parameter.name == "action_delay":
+                self._simulation.set_action_delay(parameter.value)
+        return SetParametersResult(successful=True)
+
+    # Outputs
+
+    def _publish_joints(self, reading: JointReading) -> None:
+        self._joints.publish(joints_to_msg(reading))
+
+    def _publish_shot(self, shot: Shot) -> None:
+        images, infos, frame = self._images[shot.camera]
+        infos.publish(camera_info_to_msg(shot, frame))
+        images.publish(image_to_msg(shot, frame))
+
+    def _publish_scene(self) -> None:
+        self._scene.publish(scene_to_msg(self._simulation.scene(), self._frame))
+
+    def _publish_status(self) -> None:
+        task = self._simulation.task()
+        if task is not None:
+            message = TaskStatus(header=header(time.time_ns()), instruction=task.instruction, family=task.family)
+            message.success, message.elapsed = task.success, task.elapsed
+            message.real_time_factor = self._physics.real_time_factor
+            self._status.publish(message)
+
+    def _publish_diagnostics(self) -> None:
+        now, frames, refused = time.monotonic(), self._cameras.frames, self._commands.refused.total()
+        before, frames_before, refused_before = self._seen
+        self._seen = (now, frames, refused)
+        rate, wanted = (frames - frames_before) / max(now - before, 1e-3), sum(self._rates.values())
+        factor = self._physics.real_time_factor
+        slow = f"slower than real time: {factor:.2f}" if factor < SLOW else ""
+        late = f"{rate:.1f} of {wanted:.1f} images a second" if rate < wanted * SLOW - 1.0 else ""
+        wrong = self._commands.last_refusal if refused > refused_before else ""
+        physics = {"real_time_factor": f"{factor:.3f}", "lost_s": f"{self._physics.lost_s:.2f}"}
+        camera = {"rate_hz": f"{rate:.1f}", "frames": frames, "render_ms": f"{self._cameras.render_s * 1e3:.1f}"}
+        commands = {"accepted": self._commands.accepted, "refused": refused, **self._commands.refused}
+        message = DiagnosticArray(header=header(time.time_ns()))
+        message.status = [
+            status_to_msg("simulator_node: physics", slow, physics),
+            status_to_msg("simulator_node: cameras", late, camera),
+            status_to_msg("simulator_node: commands", wrong, commands),
+        ]
+        self._diagnostics.publish(message)
+
+    def _on_failure(self, text: str) -> None:
+        """Called by a thread that died, also when the shutdown cut a publication short: that is no failure."""
+        if self.context.ok():
+            self.failure = text
+            self.get_logger().fatal(text)
+            rclpy.try_shutdown()
