@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to NumPy and back, without a running node."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.node
+messages = pytest.importorskip("vla_msgs.msg")
+
+from vla_policy.errors import ActionValueError, ObservationError  # noqa: E402
+from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference  # noqa: E402
+from vla_policy.ros.conversions import (  # noqa: E402
+    ChunkContext,
+    chunk_to_msg,
+    observation_from_msg,
+    pose_from_msg,
+    pose_to_msg,
+    scene_from_msg,
+    task_from_msg,
+)
+
+
+def observation_msg(padding: int = 0) -> "messages.Observation":
+    rng = np.random.default_rng(0)
+    msg = messages.Observation(
+        base_frame="fr3_link0", ee_pose_valid=True, joint_names=["a", "b"], joint_position=[1.0, 2.0]
+    )
+    msg.header.stamp.sec, msg.header.stamp.nanosec = 12, 500_000_000
+    msg.image.height, msg.image.width, msg.image.step, msg.image.encoding = 4, 5, 15 + padding, "rgb8"
+    msg.image.data = rng.integers(0, 256, 4 * (15 + padding)).astype(np.uint8).tobytes()
+    msg.ee_pose = pose_to_msg(np.array([0.1, 0.2, 0.3, 0.0, 1.0, 0.0, 0.0]))
+    return msg
+
+
+@pytest.mark.parametrize("padding", [0, 1, 17])
+def test_an_image_with_padded_rows_is_read_right(padding: int) -> None:
+    msg = observation_msg(padding)
+    observation = observation_from_msg(msg)
+    rows = np.frombuffer(bytes(msg.image.data), np.uint8).reshape(4, 15 + padding)
+    np.testing.assert_array_equal(observation.image.reshape(4, 15), rows[:, :15])
+    assert observation.stamp == 12.5
+    np.testing.assert_array_equal(observation.ee_position, [0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("step", 14), ("height", 0), ("width", 0), ("height", 5), ("encoding", "mono8"), ("data", b"")]
+)
+def test_a_malformed_image_is_refused(field: str, value: object) -> None:
+    msg = observation_msg()
+    setattr(msg.image, field, value)
+    with pytest.raises(ObservationError, match="valid is"):
+        observation_from_msg(msg)
+
+
+def test_a_pose_survives_both_ways() -> None:
+    pose = np.arange(7.0)
+    np.testing.assert_array_equal(pose_from_msg(pose_to_msg(pose)), pose)
+
+
+def test_the_scene_is_by_name() -> None:
+    scene = scene_from_msg(messages.SceneState(names=["bowl", "red block"], poses=[pose_to_msg(np.arange(7.0))] * 2))
+    assert set(scene) == {"bowl", "red block"}
+
+
+def test_an_unknown_kind_of_instruction_halts() -> None:
+    assert task_from_msg(messages.Instruction(kind=7)).stop
+    assert not task_from_msg(messages.Instruction(kind=messages.Instruction.KIND_TASK)).stop
+
+
+def chunk(mode: ActionMode, joint_names: tuple[str, ...] = (), joints: object = None) -> ActionChunk:
+    steps = tuple(ActionStep(np.ones(3) * k, gripper=0.5, joints=joints, pose=np.arange(7.0)) for k in range(2))
+    return ActionChunk(
+        12.5, mode, DeltaReference.COMMANDED, 0.2, steps, np.array([[1, 2, 3], [4, 5, 255]], np.uint16),
+        np.full((2, 3), 0.5, np.float32), ("x", "y", "z"), joint_names,
+    )  # fmt: skip
+
+
+def test_a_chunk_takes_stamp_frame_and_pose_from_its_observation() -> None:
+    source = observation_msg()
+    msg = chunk_to_msg(chunk(ActionMode.EE_DELTA), ChunkContext(source, "id", 0.04))
+    assert msg.header.stamp == source.header.stamp
+    assert (msg.header.frame_id, msg.instruction_id, msg.inference_time) == ("fr3_link0", "id", 0.04)
+    assert msg.observed_pose == source.ee_pose
+    assert (list(msg.tokens), list(msg.token_probabilities)) == ([1, 2, 3, 4, 5, 255], [0.5] * 6)
+    assert (msg.steps[1].translation.y, msg.steps[1].gripper, msg.delta_reference) == (1.0, 0.5, 1)
+    np.testing.assert_array_equal(pose_from_msg(msg.steps[0].pose), np.arange(7.0))
+
+
+def test_joint_deltas_carry_the_observed_joints_in_their_own_order() -> None:
+    context = ChunkContext(observation_msg(), "id", 0.0)
+    msg = chunk_to_msg(chunk(ActionMode.JOINT_DELTA, ("b", "a"), np.zeros(2)), context)
+    assert (list(msg.joint_names), list(msg.observed_joints)) == (["b", "a"], [2.0, 1.0])
+    with pytest.raises(ActionValueError, match="not observed; valid are"):
+        chunk_to_msg(chunk(ActionMode.JOINT_DELTA, ("b", "c"), np.zeros(2)), context)
+    with pytest.raises(ActionValueError, match="step 0 has 2 joints"):
+        chunk_to_msg(chunk(ActionMode.JOINT_POSITION, ("b",), np.zeros(2)), context)
