@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from vla_bringup.description import FromArgument, GraphError, Node, OnExit
+from vla_bringup.description import FromArgument, GraphError, Node, OnExit, Select
 from vla_bringup.graph import GRAPH
 from vla_bringup.resolution import IncludeStart, NodeStart
 
@@ -104,7 +104,8 @@ def test_every_valid_combination_resolves_to_one_of_each_node(given):
 def test_every_argument_and_condition_is_used_and_known():
     names = {argument.name for argument in GRAPH.arguments}
     settings = [s for item in GRAPH.items if isinstance(item, Node) for s in item.parameters.values()]
-    read = {s.name for s in settings if isinstance(s, FromArgument)}
+    settings += [s for setting in settings if isinstance(setting, Select) for s in setting.choices.values()]
+    read = {s.name for s in settings if isinstance(s, FromArgument | Select)}
     conditions = {name for item in GRAPH.items for name in item.when}
     assert read | conditions == names
     for item in (*GRAPH.items, *GRAPH.rules):

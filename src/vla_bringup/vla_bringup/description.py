@@ -92,7 +92,15 @@ class FileText:
     template: str
 
 
-Setting = Value | FromArgument | Matches | Template | FileText
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A parameter that takes its value from the entry of `choices` that the argument `name` chooses."""
+
+    name: str
+    choices: "Mapping[Value, Setting]"
+
+
+Setting = Value | FromArgument | Matches | Template | FileText | Select
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,22 @@ franka_ros2 has the gripper behind actions (/franka_gripper/move, /franka_grippe
 /wx250s/commands/joint_group and publishes /wx250s/joint_states: there an adapter has to stand between.
 """
 
-from .description import Argument, FileText, FromArgument, Include, Matches, Node, OnExit, Rule, Template
+from collections.abc import Mapping
+
+from .description import (
+    Argument,
+    FileText,
+    FromArgument,
+    Include,
+    Matches,
+    Node,
+    OnExit,
+    Rule,
+    Select,
+    Setting,
+    Template,
+    Value,
+)
 from .resolution import Graph
 
 MUJOCO = {"sim": ("mujoco",)}
@@ -24,6 +39,11 @@ GAZEBO = {"sim": ("gazebo",)}
 NOT_MUJOCO = {"sim": ("gazebo", "none")}
 SIM_TIME = {"use_sim_time": Matches(GAZEBO)}
 ROBOT = {"robot_config": FromArgument("robot")}
+WEIGHTS: Mapping[Value, Setting] = {
+    "rt1": FromArgument("checkpoint"),
+    "replay": FromArgument("replay_file"),
+    "expert": "",
+}
 BOOLEAN = ("true", "false")
 
 ARGUMENTS = (
@@ -37,8 +57,10 @@ ARGUMENTS = (
     Argument("replay_file", "", "Recorded action chunks that policy:=replay plays."),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
     Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
-    Argument("seed", "0", "Seed of the simulated scene and of sampling policies.", kind=int, low=0, high=2**31 - 1),
-    Argument("headless", "true", "true: no window of the simulator.", BOOLEAN, kind=bool),
+    Argument(
+        "seed", "0", "Seed of the simulated table that is laid out at the start.", kind=int, low=0, high=2**31 - 1
+    ),
+    Argument("headless", "true", "true: no window (sim:=mujoco never has one).", BOOLEAN, kind=bool),
 )
 
 RULES = (
@@ -80,11 +102,9 @@ STACK = (
         parameters={
             "robot": FromArgument("robot"),
             "policy": FromArgument("policy"),
-            "checkpoint": FromArgument("checkpoint"),
+            "checkpoint": Select("policy", WEIGHTS),
             "device": FromArgument("device"),
             "rate": FromArgument("rate"),
-            "replay_file": FromArgument("replay_file"),
-            "seed": FromArgument("seed"),
             **SIM_TIME,
         },
     ),

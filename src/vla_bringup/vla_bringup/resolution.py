@@ -20,6 +20,7 @@ from .description import (
     Node,
     OnExit,
     Rule,
+    Select,
     Setting,
     Template,
     Value,
@@ -126,6 +127,8 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
             return text.format(share=share, **values)
         case FileText(template):
             return _existing(Path(template.format(share=share, **values))).read_text(encoding="utf-8")
+        case Select(name, choices):
+            return _set(choices[values[name]], values, share)
         case _:
             return setting
 
