@@ -82,16 +82,27 @@ def test_arm_and_gripper_in_separate_messages() -> None:
     assert buffer.newest_ns == EPOCH + 40 * MS
 
 
-def test_names_are_those_of_the_first_message_when_none_are_given() -> None:
-    buffer = JointStateBuffer()
+def test_extending_takes_all_that_the_driver_sends() -> None:
+    buffer = JointStateBuffer(extend=True)
     assert math.isinf(buffer.at(EPOCH).gap_s)
     buffer.insert(EPOCH, ["z", "y"], [1.0, 2.0])
     assert buffer.at(EPOCH).names == ("z", "y")
 
 
+def test_extending_waits_for_the_message_with_the_named_joints() -> None:
+    buffer = JointStateBuffer(["arm"], extend=True)
+    buffer.insert(EPOCH, ["wheel"], [1.0])
+    assert buffer.names == ("arm",)
+    buffer.insert(EPOCH, ["finger", "arm"], [0.1, 0.2])
+    buffer.insert(EPOCH, ["wheel", "arm", "finger"], [1.0, 0.2, 0.1])
+    sample = buffer.at(EPOCH)
+    assert sample.names == ("arm", "finger")
+    np.testing.assert_allclose(sample.position, [0.2, 0.1])
+
+
 @given(st.integers(1, 50), st.lists(st.integers(0, 300), min_size=1, max_size=80))
 def test_memory_is_bounded(capacity: int, stamps: list[int]) -> None:
-    buffer = JointStateBuffer(["a"], capacity)
+    buffer = JointStateBuffer(["a"], capacity=capacity)
     for stamp in stamps:
         buffer.insert(EPOCH + stamp * MS, ["a"], [float(stamp)])
     assert buffer.newest_ns == EPOCH + max(stamps) * MS

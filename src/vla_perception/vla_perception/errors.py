@@ -20,3 +20,7 @@ class CommandError(PerceptionError):
 
 class RobotConfigError(PerceptionError):
     """A robot description is missing or incomplete."""
+
+
+class SettingsError(PerceptionError):
+    """A node's parameter has a value that is not valid."""

@@ -24,17 +24,19 @@ class JointSample:
 class JointStateBuffer:
     """Recent joint states. Joints may come in several messages (arm, gripper), each with its own rate.
 
-    ``names`` are the joints wanted, in order; empty: those of the first message. Other joints are ignored.
+    ``names`` are the joints wanted, in order; other joints are ignored. With ``extend``, those that come in the first
+    message which holds all of ``names`` are appended, so that empty ``names`` mean whatever the driver sends.
     """
 
-    def __init__(self, names: Sequence[str] = (), capacity: int = 256) -> None:
+    def __init__(self, names: Sequence[str] = (), *, extend: bool = False, capacity: int = 256) -> None:
         self._names = tuple(names)
+        self._extend = extend
         self._capacity = capacity
         self._rings: dict[tuple[int, ...], StampedRing] = {}  # by the indices of the joints that come together
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The joints wanted; empty until the first message when none were given."""
+        """The joints wanted, in the order of the samples."""
         return self._names
 
     @property
@@ -51,8 +53,9 @@ class JointStateBuffer:
         Raises StateError when lengths disagree, a name repeats, or a position is not finite; nothing is stored then.
         """
         positions, velocities = _checked(names, position, velocity)
-        if not self._names:
-            self._names = tuple(names)
+        if self._extend and set(self._names) <= set(names):
+            self._names += tuple(name for name in names if name not in self._names)
+            self._extend = False
         wanted = {name: index for index, name in enumerate(self._names)}
         picked = sorted((wanted[name], column) for column, name in enumerate(names) if name in wanted)
         if not picked:

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""camera_node over DDS: observations out of good input, and words out of bad."""
+
+import signal
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("vla_msgs")
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from vla_perception.resizing import resize_to
+
+from vla_msgs.msg import Observation
+
+pytestmark = pytest.mark.node
+MS = 1_000_000
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+OBSERVATION, IMAGE, JOINTS, POSE = "/vla/observation", "/camera/image_raw", "/joint_states", "/vla/ee_pose"
+STATUS, STATE_STATUS = "camera_node: camera", "camera_node: robot state"
+ARM = [f"fr3_joint{k}" for k in range(1, 8)]
+FINGERS = ["fr3_finger_joint1", "fr3_finger_joint2"]
+
+
+def picture(seed: int, height: int = 256, width: int = 320) -> np.ndarray:
+    small = np.random.default_rng(seed).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def stamped(message, stamp_ns: int, frame: str = "camera"):
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    message.header.frame_id = frame
+    return message
+
+
+def raw(pixels: np.ndarray, stamp_ns: int | None = None, encoding: str = "rgb8", **changes) -> Image:
+    height, width = pixels.shape[:2]
+    fields = {"height": height, "width": width, "step": pixels.nbytes // height, "data": pixels.tobytes(), **changes}
+    return stamped(Image(encoding=encoding, **fields), time.time_ns() if stamp_ns is None else stamp_ns)
+
+
+def joints(stamp_ns: int, value: float, names: list[str] | None = None) -> JointState:
+    names = ARM + FINGERS if names is None else names
+    return stamped(JointState(name=names, position=[value] * len(names), velocity=[1.0] * len(names)), stamp_ns, "")
+
+
+def pose(stamp_ns: int, x: float, frame: str = "fr3_link0") -> PoseStamped:
+    message = stamped(PoseStamped(), stamp_ns, frame)
+    message.pose.position.x, message.pose.orientation.w = x, 1.0
+    return message
+
+
+@pytest.fixture(scope="module")
+def node(start_node):
+    process = start_node("camera_node", robot_config="fr3", camera_timeout=0.5, frozen_after=0.4, joint_wait=0.5)
+    process.wait_for("waiting for images")
+    return process
+
+
+@pytest.fixture
+def camera(node, bench):
+    bench.listen(Observation, OBSERVATION, BEST_EFFORT)
+    bench.spin_until(lambda: bench.node.count_publishers(OBSERVATION) > 0)
+    yield bench
+    assert node.process.poll() is None, node.output
+    assert "Traceback" not in node.output
+
+
+def observe(bench, message, qos=5) -> Observation:
+    bench.received[OBSERVATION].clear()
+    bench.send(IMAGE, message, qos)
+    bench.spin_until(lambda: bench.received[OBSERVATION])
+    return bench.received[OBSERVATION].pop()
+
+
+def pixels_of(observation: Observation) -> np.ndarray:
+    image = observation.image
+    assert (image.encoding, image.step) == ("rgb8", 3 * image.width)
+    return np.asarray(image.data, np.uint8).reshape(image.height, image.width, 3)
+
+
+def test_no_camera_is_said_at_once(camera):
+    status = camera.diagnosis(STATUS, "no image received ever from /camera/image_raw")
+    assert status.level == b"\x01"
+    assert not camera.received[OBSERVATION]
+
+
+@pytest.mark.parametrize("qos", [BEST_EFFORT, 5], ids=["best_effort", "reliable"])
+def test_encodings_and_both_reliabilities(camera, qos):
+    rgb = picture(1)
+    variants = {
+        "rgb8": rgb,
+        "bgr8": cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR),
+        "rgba8": cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA),
+        "bgra8": cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA),
+    }
+    for encoding, sent in variants.items():
+        observation = observe(camera, raw(sent, encoding=encoding), qos)
+        np.testing.assert_array_equal(pixels_of(observation), resize_to(rgb, (128, 160)))
+        camera.spin(0.05)
+    assert 0.0 <= observation.image_age < 1.0
+    assert observation.header.frame_id == "camera"
+
+
+def test_state_is_interpolated_to_the_image(camera):
+    now = time.time_ns() + 50 * MS
+    for k in range(-5, 1):  # nothing after the image yet
+        camera.send(JOINTS, joints(now + k * 10 * MS, 0.01 + k * 0.001))
+        camera.send(POSE, pose(now + k * 10 * MS, k * 0.1))
+    camera.spin(0.2)
+    camera.received[OBSERVATION].clear()
+    camera.send(IMAGE, raw(picture(2), now + 4 * MS), 5)
+    camera.send(JOINTS, joints(now + 10 * MS, 0.011))
+    camera.send(POSE, pose(now + 10 * MS, 0.1))
+    camera.spin_until(lambda: camera.received[OBSERVATION])
+    (observation,) = camera.received[OBSERVATION]
+    assert list(observation.joint_names) == ARM + FINGERS
+    if (
+        observation.joint_state_gap < 0.0065
+    ):  # the newer states beat the node's patience, as they do unless it is starved
+        np.testing.assert_allclose(observation.joint_position, 0.0104, atol=1e-9)
+        assert observation.ee_pose.position.x == pytest.approx(0.04)
+    np.testing.assert_allclose(observation.joint_velocity, 1.0)
+    assert observation.joint_state_gap <= 0.0065
+    assert observation.ee_pose_valid
+    assert observation.base_frame == "fr3_link0"
+    assert observation.gripper_width == pytest.approx(2 * observation.joint_position[-2])
+
+
+def test_without_newer_state_the_nearest_is_used_and_the_gap_told(camera):
+    now = time.time_ns() + 10**9
+    camera.send(JOINTS, joints(now, 0.02))
+    camera.spin(0.1)
+    started = time.monotonic()
+    observation = observe(camera, raw(picture(3), now + 60 * MS))
+    assert time.monotonic() - started < 3.0
+    assert observation.joint_state_gap == pytest.approx(0.06, abs=1e-6)
+    assert observation.joint_position[0] == pytest.approx(0.02)
+    observation = observe(camera, raw(picture(4), now + 700 * MS))
+    assert not observation.ee_pose_valid
+    assert observation.joint_state_gap > 0.5
+    camera.diagnosis(STATE_STATUS, "joint states are")
+
+
+BAD = [
+    (raw(picture(5), 0, encoding="rgb9"), "unknown image encoding 'rgb9'; valid encodings"),
+    (raw(picture(5), 0, data=b"\0" * 999), "truncated image"),
+    (raw(picture(5), 0, height=0, width=0), "empty image"),
+    (raw(picture(5), 0, step=10), "step too small"),
+    (raw(picture(5), 0, encoding="yuv422", width=321), "odd size"),
+]
+
+
+@pytest.mark.parametrize(("message", "said"), BAD, ids=[said for _, said in BAD])
+def test_broken_images_are_counted_and_survived(camera, node, message, said):
+    seed = len(node.output)
+    base = time.time_ns() + 3 * 10**9  # after the tests above, which stamp ahead
+    camera.spin(0.05)
+    camera.received[OBSERVATION].clear()
+    camera.send(IMAGE, stamped(message, base), 5)
+    status = camera.diagnosis(STATUS, said)
+    assert int({item.key: item.value for item in status.values}["undecodable"]) >= 1
+    assert not camera.received[OBSERVATION]
+    assert observe(camera, raw(picture(seed), base + 100 * MS)).image.width == 160
+
+
+def test_repeated_capture_time_is_a_frozen_camera(camera):
+    stamp = time.time_ns() + 6 * 10**9
+    observe(camera, raw(picture(6), stamp))
+    camera.received[OBSERVATION].clear()
+    for k in range(30):
+        camera.send(IMAGE, raw(picture(7 + k), stamp), 5)
+        camera.spin(0.05)
+    assert not camera.received[OBSERVATION]
+    camera.diagnosis(STATUS, "repeats an old capture time")
+
+
+def test_same_picture_while_the_robot_moves_is_withheld(camera):
+    base = time.time_ns() + 8 * 10**9
+    still = picture(50)
+    for k in range(20):
+        stamp = base + k * 50 * MS
+        camera.send(JOINTS, joints(stamp, 0.02 * k))
+        camera.send(IMAGE, raw(still, stamp), 5)
+        camera.spin(0.06)
+    assert camera.diagnosis(STATUS, "the camera is frozen").level == b"\x02"
+    camera.received[OBSERVATION].clear()
+    camera.send(IMAGE, raw(still, base + 1100 * MS), 5)
+    camera.spin(0.3)
+    assert not camera.received[OBSERVATION]
+    observe(camera, raw(picture(51), base + 1200 * MS))
+
+
+def test_a_still_scene_only_warns(camera):
+    base = time.time_ns() + 12 * 10**9
+    for k in range(12):
+        camera.send(IMAGE, raw(picture(60), base + k * 50 * MS), 5)
+        camera.spin(0.06)
+    camera.diagnosis(STATUS, "or a simulated scene at rest")
+    observe(camera, raw(picture(60), base + 1000 * MS))
+
+
+def test_malformed_states_are_told_and_survived(camera):
+    camera.send(JOINTS, stamped(JointState(name=["a", "b"], position=[1.0]), time.time_ns(), ""))
+    camera.diagnosis(STATE_STATUS, "2 names, 1 positions")
+    camera.send(POSE, pose(time.time_ns(), 0.0, "moon"))
+    camera.diagnosis(STATE_STATUS, "frame 'moon' refused; valid: 'fr3_link0'")
+
+
+def test_compressed_transport_and_rate_limit(start_node, bench):
+    process = start_node(
+        "camera_node", image_transport="compressed", image_topic="/c", observation_topic="/c/out", max_rate=10.0
+    )
+    process.wait_for("waiting for images")
+    bench.listen(Observation, "/c/out", BEST_EFFORT)
+    bench.spin_until(lambda: bench.node.count_publishers("/c/out") > 0)
+    rgb = picture(1)
+    base = time.time_ns()
+    for k in range(50):
+        data = cv2.imencode(".png", cv2.cvtColor(np.roll(rgb, k, axis=1), cv2.COLOR_RGB2BGR))[1].tobytes()
+        bench.send("/c/compressed", stamped(CompressedImage(format="png", data=data), base + k * 20 * MS), 5)
+        bench.spin(0.02)
+    assert 5 <= len(bench.received["/c/out"]) <= 12
+    last = bench.received["/c/out"][-1]
+    assert last.gripper_width != last.gripper_width  # NaN: no joint state has been heard of
+    assert last.joint_state_gap == float("inf")
+    assert not last.ee_pose_valid
+    cut = stamped(CompressedImage(format="jpeg", data=b"\xff\xd8\xff"), base + 10**10)
+    bench.send("/c/compressed", cut, 5)
+    bench.diagnosis(STATUS, "truncated compressed image")
+    assert process.stop(signal.SIGTERM) == 0
+
+
+def test_video_file_loops_and_publishes_raw(start_node, bench, tmp_path):
+    path = tmp_path / "video.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 20.0, (320, 256))
+    assert writer.isOpened()
+    for k in range(8):
+        writer.write(picture(100 + k))
+    writer.release()
+    process = start_node(
+        "camera_node", source="file", file=path, observation_topic="/f/out", image_topic="/f/raw", publish_raw=True
+    )
+    bench.listen(Observation, "/f/out", BEST_EFFORT)
+    bench.listen(Image, "/f/raw", BEST_EFFORT)
+    bench.spin_until(lambda: len(bench.received["/f/out"]) > 12 and bench.received["/f/raw"])
+    assert bench.received["/f/raw"][0].width == 320
+    stamps = [m.header.stamp.sec + m.header.stamp.nanosec / 1e9 for m in bench.received["/f/out"]]
+    assert np.all(np.diff(stamps) > 0)
+    assert process.stop(signal.SIGINT) == 0
+    assert "Traceback" not in process.output
+
+
+def test_missing_device_warns_and_is_tried_again(start_node, bench):
+    process = start_node("camera_node", source="device", device="/dev/video99", observation_topic="/d/out")
+    bench.diagnosis(STATUS, "camera '/dev/video99' cannot be opened; trying again", timeout=20.0)
+    assert process.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"robot_config": "r2d2"}, "unknown robot 'r2d2'; valid: fr3, wx250s"),
+        ({"source": "telepathy"}, "source is 'telepathy'; valid: topic, file, device"),
+        ({"source": "file", "file": "/nowhere.mp4"}, "valid: the path of a video file"),
+        ({"image_height": 0}, "image_height"),
+        ({"max_rate": "fast"}, "max_rate"),
+    ],
+)
+def test_wrong_parameters_end_with_a_message(start_node, parameters, said):
+    process = start_node("camera_node", **parameters)
+    assert process.process.wait(timeout=20.0) == 1
+    assert said in process.output
+    assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ends_quietly(start_node, number):
+    process = start_node("camera_node")
+    process.wait_for("waiting for images")
+    assert process.stop(number) == 0
+    assert "Traceback" not in process.output

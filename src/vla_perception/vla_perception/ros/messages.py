@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages out of this package's own types."""
+
+from array import array
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Pose, Quaternion
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from vla_msgs.msg import Observation
+from vla_perception.image_encodings import Uint8Array
+from vla_perception.observation_intake import Frame
+from vla_perception.pose_buffer import PoseSample
+from vla_perception.robot_state import RobotState
+from vla_perception.stamped_ring import NS_PER_S
+
+
+def time_from_msg(stamp: Time) -> int:
+    """The stamp [ns]."""
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
+def time_to_msg(stamp_ns: int) -> Time:
+    """A stamp of [ns]."""
+    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+
+
+def image_to_msg(header: Header, rgb: Uint8Array) -> Image:
+    """An rgb8 image of (H, W, 3)."""
+    height, width = rgb.shape[:2]
+    data = array("B", rgb.tobytes())  # of this type the setter checks no elements
+    return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data)
+
+
+def pose_to_msg(pose: PoseSample | None) -> Pose:
+    """The pose; the identity for None."""
+    if pose is None:
+        return Pose()
+    x, y, z = pose.position.tolist()
+    qx, qy, qz, qw = pose.quaternion_xyzw.tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def observation_to_msg(frame: Frame, state: RobotState, base_frame: str, sequence: int, now_ns: int) -> Observation:
+    """What the policy sees; ``now_ns`` is the moment of sending."""
+    header = Header(stamp=time_to_msg(frame.stamp_ns), frame_id=frame.frame_id)
+    return Observation(
+        header=header,
+        sequence=sequence,
+        image=image_to_msg(header, frame.image),
+        joint_names=list(state.joints.names),
+        joint_position=_doubles(state.joints.position),
+        joint_velocity=_doubles(state.joints.velocity),
+        ee_pose_valid=state.pose is not None,
+        ee_pose=pose_to_msg(state.pose),
+        base_frame=base_frame,
+        gripper_width=state.gripper_width,
+        image_age=(now_ns - frame.stamp_ns) / NS_PER_S,
+        joint_state_gap=state.gap_s,
+    )
+
+
+def _doubles(values: np.ndarray) -> array:
+    return array("d", values.tobytes())

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter of the two nodes: default, unit, range and meaning, in one place. All are read once, at start."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from vla_perception.errors import SettingsError
+
+
+def setting(
+    default: Any,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that also says what a ROS parameter of its name is; ``low`` and ``high`` are inclusive."""
+    return field(default=default, metadata={"description": description, "low": low, "high": high, "choices": choices})
+
+
+def _check(settings: Any) -> None:
+    for item in fields(settings):
+        value, limits = getattr(settings, item.name), item.metadata
+        if limits["choices"] and value not in limits["choices"]:
+            raise SettingsError(f"{item.name} is {value!r}; valid: {', '.join(limits['choices'])}")
+        if limits["low"] is not None and not limits["low"] <= value <= limits["high"]:
+            raise SettingsError(f"{item.name} is {value}; valid: {limits['low']} to {limits['high']}")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Parameters of camera_node. Raises SettingsError for a value out of its range."""
+
+    source: str = setting("topic", "where images come from", choices=("topic", "file", "device"))
+    image_topic: str = setting("/camera/image_raw", "sensor_msgs/Image in; out too with publish_raw")
+    image_transport: str = setting(
+        "raw", "compressed: subscribe to image_topic/compressed instead", choices=("raw", "compressed")
+    )
+    joint_states_topic: str = setting("/joint_states", "sensor_msgs/JointState in")
+    ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped of the tool centre point in")
+    observation_topic: str = setting("/vla/observation", "vla_msgs/Observation out")
+    robot_config: str = setting("", "robot description: path, or bare name such as fr3; empty: joints as they come")
+    joint_names: tuple[str, ...] = setting(("",), "joints wanted, instead of the robot description's and others sent")
+    finger_joints: tuple[str, ...] = setting(
+        ("",), "joints whose travels [m] add up to the gripper's width, instead of the description's; one counts twice"
+    )
+    base_frame: str = setting("", "frame of ee_pose, instead of the robot description's; empty: as it comes")
+    image_height: int = setting(128, "[pixels] of the policy's input", 1, 8192)
+    image_width: int = setting(160, "[pixels] of the policy's input", 1, 8192)
+    max_rate: float = setting(30.0, "[Hz] most observations a second", 0.1, 1000.0)
+    joint_wait: float = setting(0.03, "[s] longest wait for a joint state newer than the image", 0.0, 1.0)
+    max_state_gap: float = setting(0.1, "[s] beyond this a joint state or pose is not of the image's time", 0.0, 10.0)
+    camera_timeout: float = setting(1.0, "[s] without a usable image until the diagnostics warn", 0.01, 3600.0)
+    max_image_age: float = setting(0.5, "[s] older images (or from the future) make the diagnostics warn", 0.0, 3600.0)
+    frozen_after: float = setting(1.0, "[s] of identical bytes that make the diagnostics warn; 0: never", 0.0, 3600.0)
+    frozen_motion: float = setting(
+        0.1, "[rad or m] joint motion without a change of picture that withholds observations; 0: never", 0.0, 100.0
+    )
+    file: str = setting("", "video file of source file")
+    loop: bool = setting(True, "whether the file starts again at its end")
+    file_rate: float = setting(0.0, "[Hz] of the file's pictures; 0: as the file says", 0.0, 1000.0)
+    device: str = setting("/dev/video0", "camera of source device")
+    device_height: int = setting(0, "[pixels] asked of the device; 0: its own choice", 0, 8192)
+    device_width: int = setting(0, "[pixels] asked of the device; 0: its own choice", 0, 8192)
+    camera_frame: str = setting("camera_optical_frame", "frame_id of images of source file or device")
+    publish_raw: bool = setting(False, "also publish images of source file or device on image_topic")
+
+    def __post_init__(self) -> None:
+        """Check ranges and choices."""
+        _check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionSettings:
+    """Parameters of instruction_node. Raises SettingsError for a value out of its range."""
+
+    instruction: str = setting("", "first instruction, given once something listens to it; empty: none")
+    text_topic: str = setting("/vla/text_command", "std_msgs/String in: typed commands")
+    voice_topic: str = setting("/voice_command", "std_msgs/String in: transcribed commands")
+    instruction_topic: str = setting("/vla/instruction", "vla_msgs/Instruction out")
+
+    def __post_init__(self) -> None:
+        """Check ranges and choices."""
+        _check(self)
