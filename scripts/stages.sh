@@ -21,7 +21,7 @@ heartbeat() { # PID LOG: shows the time taken and the log's last line until the 
     sleep 0.5
     ((SECONDS - start >= every)) || continue
     [[ -t 2 ]] || every=$((every + 15))
-    line=$(tail -c 400 "$2" | tr '\r' '\n' | grep -v '^ *$' | tail -n 1 | tr -cd '[:print:]' | cut -c1-90)
+    line=$(tail -n 9 "$2" | tr '\r' '\n' | grep -av -e WARNING -e '^ *$' | tail -n 1 | tr -cd '[:print:]' | cut -c1-90 || :)
     if [[ -t 2 ]]; then printf '\r\e[K      %4d s  %s' $((SECONDS - start)) "$line" >&2; else say "      $((SECONDS - start)) s  $line"; fi
   done
   [[ -t 2 ]] && printf '\r\e[K' >&2
