@@ -23,6 +23,7 @@ setup(
     entry_points={
         "console_scripts": [
             "demo = vla_demo.cli:main",
+            "graph_eval = vla_demo.cli:graph_eval",
         ],
     },
 )
