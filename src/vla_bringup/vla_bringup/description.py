@@ -87,7 +87,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class FileText:
-    """The content of the file at `template` with `{share}` filled in, for parameters like robot_description."""
+    """The content of the file at `template`, for parameters like robot_description.
+
+    `template` is as in Template; `package://vla_bringup/` in the content becomes the absolute share folder.
+    """
 
     template: str
 

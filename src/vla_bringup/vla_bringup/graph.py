@@ -119,10 +119,10 @@ STACK = (
 
 # Gazebo Harmonic with gz_ros2_control. The spawners wait for the controller manager, and `create` for the world, so no
 # order has to be kept here.
-WORLD = "{share}/config/gazebo/table.sdf"
+WORLD = "{share}/config/gazebo/{robot}_world.sdf"
 GAZEBO_STACK: tuple[Node | Include, ...] = (
-    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template(f"-r -s {WORLD}")}, {**GAZEBO, "headless": (True,)}),
-    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template(f"-r {WORLD}")}, {**GAZEBO, "headless": (False,)}),
+    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r -s " + WORLD)}, {**GAZEBO, "headless": (True,)}),
+    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r " + WORLD)}, {**GAZEBO, "headless": (False,)}),
     Node(
         "robot_state_publisher",
         "robot_state_publisher",

@@ -126,7 +126,8 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
         case Template(text):
             return text.format(share=share, **values)
         case FileText(template):
-            return _existing(Path(template.format(share=share, **values))).read_text(encoding="utf-8")
+            content = _existing(Path(template.format(share=share, **values))).read_text(encoding="utf-8")
+            return content.replace("package://vla_bringup/", f"{share}/")
         case Select(name, choices):
             return _set(choices[values[name]], values, share)
         case _:
