@@ -154,9 +154,9 @@ class ActionChunk:
 class PolicyConfig:
     """What a policy factory gets; a factory ignores what it does not need.
 
-    checkpoint: path of weights or of a recording, empty for the policy's default; device: cpu or cuda; robot: name of
-    the robot that it drives, empty when unknown; period_s: time between the steps of a chunk [s]; threads: for the
-    numerical library, 0 leaves its own choice.
+    checkpoint: path of weights or of a recording, empty for the policy's default; device: auto, cpu or cuda; robot:
+    name of the robot that it drives, empty when unknown; period_s: time between the steps of a chunk [s]; threads: for
+    the numerical library, 0 leaves its own choice.
     """
 
     checkpoint: str = ""

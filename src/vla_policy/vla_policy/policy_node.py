@@ -17,9 +17,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
 from vla_msgs.msg import Instruction, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
-from vla_policy.errors import ObservationError, PolicyError
-from vla_policy.policy import ActionChunk, Observation, PolicyConfig
+from vla_policy.errors import ConfigurationError, ObservationError, PolicyError
+from vla_policy.policy import ActionChunk, Observation, Policy, PolicyConfig
 from vla_policy.registry import create
+from vla_policy.replay import RecordingPolicy
 from vla_policy.ros import conversions
 from vla_policy.ros.execute_instruction import Hooks, InstructionAction
 from vla_policy.ros.parameters import declare_settings
@@ -41,6 +42,18 @@ class Seen:
     msg: ObservationMsg
 
 
+def load_policy(settings: Settings) -> Policy:
+    """Make the policy of these settings. Raises PolicyError."""
+    config = PolicyConfig(settings.checkpoint, settings.device, settings.robot, settings.step_period, settings.threads)
+    policy = create(settings.policy, config)
+    if not settings.record:
+        return policy
+    try:
+        return RecordingPolicy(policy, settings.record)
+    except OSError as error:
+        raise ConfigurationError(f"record: {settings.record} cannot be written: {error}") from error
+
+
 class PolicyNode(Node):
     """Loads the policy, then serves instructions until it is closed."""
 
@@ -48,10 +61,7 @@ class PolicyNode(Node):
         """Declare parameters and load the policy. Raises PolicyError when either cannot be used."""
         super().__init__("policy_node")
         settings = declare_settings(self)
-        self._policy = create(
-            settings.policy,
-            PolicyConfig(settings.checkpoint, settings.device, settings.robot, settings.step_period, settings.threads),
-        )
+        self._policy = load_policy(settings)
         self._runner: PolicyRunner[Seen] = PolicyRunner(settings)
         self._scenes: deque[tuple[float, conversions.Scene]] = deque(maxlen=SCENES_KEPT)
         self._sequence = 0

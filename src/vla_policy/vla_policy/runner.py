@@ -120,7 +120,7 @@ class PolicyRunner(Generic[ObservationT]):
         elif not 1 <= len(task.text.strip()) <= MAX_TEXT:
             self._enter(State.ERROR, f"instruction has {len(task.text)} characters; valid is 1 to {MAX_TEXT}")
         else:
-            self._enter(State.WAITING, "no observation used yet")
+            self._enter(State.WAITING, self._why_not(now) or "the first inference is not done yet")
         return True
 
     def on_observation(self, observation: Stamped[ObservationT]) -> None:

@@ -15,7 +15,8 @@ class Settings:
 
     policy: str = _setting("rt1", "which policy: the name of a vla_policy.policies entry point")
     checkpoint: str = _setting("", "weights or recording; empty for the policy's default")
-    device: str = _setting("cpu", "cpu or cuda")
+    record: str = _setting("", "file (.jsonl) to write every chunk to, for policy replay; empty for none")
+    device: str = _setting("cpu", "auto, cpu or cuda")
     robot: str = _setting("", "name of the robot, so that a checkpoint made for another one can be refused")
     rate: float = _setting(5.0, "[Hz] inferences per second; RT-1 was made for 3 to 5", 0.1, 50.0)
     step_period: float = _setting(0.2, "[s] between the steps of a chunk, as in the training data", 0.01, 10.0)

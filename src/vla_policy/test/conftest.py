@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for tests of the policy node; ROS is imported only where a test asks for one of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def harness() -> ModuleType:
+    """The module policy_node_harness.py beside this file."""
+    pytest.importorskip("rclpy")
+    pytest.importorskip("vla_msgs")
+    spec = importlib.util.spec_from_file_location(
+        "policy_node_harness", Path(__file__).with_name("policy_node_harness.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def running(harness: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A policy node that replays a recording, and the Robot around it; its exit is checked at the end."""
+    path = tmp_path_factory.mktemp("recording") / "recording.jsonl"
+    harness.write_recording(path, long=500, short=3)
+    with harness.around("policy:=replay", f"checkpoint:={path}", "rate:=5.0") as robot:
+        yield robot
+
+
+@pytest.fixture
+def robot(running: Any) -> Any:
+    """The Robot, stopped, with a working camera and empty lists."""
+    running.calm()
+    return running

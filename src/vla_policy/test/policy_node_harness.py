@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands around the policy node in its tests: the process, and a camera, an operator and a listener."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point, Pose
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_policy.recording import FORMAT, chunk_to_dict
+
+from vla_msgs import msg as messages
+from vla_msgs.action import ExecuteInstruction
+
+STATUS = messages.PolicyStatus
+
+
+def write_recording(path: Path, long: int, short: int) -> None:
+    """Write an episode "long" of `long` chunks and one "short" of `short` chunks, told apart by their translation."""
+    lines = [{"format": FORMAT, "policy": "test"}]
+    for name, count, x in (("long", long, 0.01), ("other", long, 0.03), ("short", short, 0.02)):
+        lines.append({"instruction": name})
+        step = ActionStep(translation=np.array([x, 0.0, 0.0]), gripper=1.0)
+        chunk = ActionChunk(0.0, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (step, step))
+        lines += [chunk_to_dict(chunk)] * count
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def start(*parameters: str) -> subprocess.Popen[str]:
+    arguments = [item for parameter in parameters for item in ("-p", parameter)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "vla_policy.policy_node", "--ros-args", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+
+
+def end(process: subprocess.Popen[str], sign: int = signal.SIGINT) -> tuple[int, str]:
+    process.send_signal(sign)
+    output, _ = process.communicate(timeout=15)
+    return process.returncode, output
+
+
+class Robot(Node):
+    """What stands around the policy node: a camera, an operator, a listener."""
+
+    def __init__(self) -> None:
+        super().__init__("around_policy_node")
+        best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.chunks: list[messages.ActionChunk] = []
+        self.statuses: list[messages.PolicyStatus] = []
+        self.diagnostics: list[DiagnosticArray] = []
+        self.instructions: list[messages.Instruction] = []
+        self.seeing, self.spoil, self.count = True, lambda msg: msg, 0
+        self._observations = self.create_publisher(messages.Observation, "/vla/observation", best_effort)
+        self._tell = self.create_publisher(messages.Instruction, "/vla/instruction", latched)
+        self.create_subscription(messages.ActionChunk, "/vla/action_chunk", self.chunks.append, 50)
+        self.create_subscription(messages.PolicyStatus, "/vla/policy_status", self.statuses.append, 50)
+        self.create_subscription(messages.Instruction, "/vla/instruction", self.instructions.append, 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
+        self.client = ActionClient(self, ExecuteInstruction, "/vla/execute_instruction")
+        self.create_timer(0.05, self._see)
+
+    def _see(self) -> None:
+        if not self.seeing:
+            return
+        msg = messages.Observation(base_frame="base", ee_pose_valid=True, joint_names=["j1"], joint_position=[0.1])
+        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.image.height, msg.image.width, msg.image.step, msg.image.encoding = 8, 10, 30, "rgb8"
+        msg.image.data = bytes(240)
+        msg.ee_pose.position.x = 0.5
+        self._observations.publish(self.spoil(msg))
+
+    def tell(self, text: str, kind: int = 0) -> str:
+        self.count += 1
+        msg = messages.Instruction(id=f"test-{self.count}", text=text, kind=kind)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._tell.publish(msg)
+        return msg.id
+
+    def spin(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit and not until():
+            rclpy.spin_once(self, timeout_sec=0.02)
+        return until()
+
+    def reaches(self, state: int, instruction_id: str | None = None, seconds: float = 5.0) -> messages.PolicyStatus:
+        def there() -> bool:
+            last = self.statuses[-1] if self.statuses else None
+            return last is not None and last.state == state and instruction_id in (None, last.instruction_id)
+
+        assert self.spin(seconds, there), f"state {state} not reached; last: {self.statuses[-1:]}"
+        return self.statuses[-1]
+
+    def goal(self, text: str, timeout: float = 0.0):
+        assert self.client.wait_for_server(5.0)
+        accepted = self.client.send_goal_async(ExecuteInstruction.Goal(text=text, timeout=timeout))
+        assert self.spin(5.0, accepted.done)
+        return accepted.result(), accepted.result().get_result_async()
+
+    def result(self, future, seconds: float = 8.0) -> ExecuteInstruction.Result:
+        assert self.spin(seconds, future.done), "the goal did not end"
+        return future.result().result
+
+    def calm(self) -> None:
+        """Stop the policy, mend the camera, forget what was heard."""
+        self.seeing, self.spoil = True, lambda msg: msg
+        self.reaches(STATUS.STATE_STOPPED, self.tell("stop", kind=messages.Instruction.KIND_STOP))
+        for heard in (self.chunks, self.diagnostics, self.instructions):
+            heard.clear()
+
+    def show_scene(self, name: str, position: tuple[float, float, float]) -> None:
+        """Publish the simulator's ground truth from now on: one object."""
+        publisher = self.create_publisher(messages.SceneState, "/sim/scene_state", 10)
+        pose = Pose(position=Point(**dict(zip("xyz", position, strict=True))))
+        scene = messages.SceneState(names=[name], poses=[pose])
+
+        def show() -> None:
+            scene.header.stamp = self.get_clock().now().to_msg()
+            publisher.publish(scene)
+
+        self.create_timer(0.05, show)
+
+
+@contextmanager
+def around(*parameters: str) -> Iterator[Robot]:
+    """Run a policy node of its own with these parameters, and stop it afterwards."""
+    process = start(*parameters)
+    rclpy.init()
+    robot = Robot()
+    try:
+        assert robot.spin(30.0, lambda: bool(robot.statuses)), f"no status; exit {process.poll()}"
+        yield robot
+    finally:
+        robot.destroy_node()
+        rclpy.try_shutdown()
+        code, output = end(process)
+    assert code == 0, output
+    assert "Traceback" not in output
