@@ -74,6 +74,11 @@ class ArmController:
         """Whether the setpoint stands still (or nothing was ever sent)."""
         return self._state is None or self._state.at_rest
 
+    @property
+    def measured(self) -> Array | None:
+        """Joints of the latest joint state (n,) [rad]; None before the first."""
+        return self._watch.q
+
     def update_joint_state(self, stamp: float, q: Array, qd: Array) -> None:
         """Take the arm's measured joints (n,) [rad], [rad/s]; the first ones are where the setpoints begin."""
         shape = self.config.home.shape

@@ -74,9 +74,8 @@ class SetpointLimiter:
 
     def brake(self, state: JointState) -> JointState:
         """One tick of the hardest stop that the limits allow."""
-        if state.at_rest:
-            return JointState(state.q, self._zeros, self._zeros)
-        return self._advance(self._brake, state) or JointState(state.q, self._zeros, self._zeros)
+        after = state if state.at_rest else self._advance(self._brake, state) or state
+        return JointState(after.q, self._zeros, self._zeros) if after is state or after.at_rest else after
 
     def track(self, state: JointState, wish: JointState, goal: Array) -> JointState:
         """One tick: each joint takes its ``wish`` if it can be reached, else heads for ``goal`` [rad] to stop there.

@@ -23,6 +23,10 @@ class RefusalLog:
         """How often ``name`` occurred."""
         return self._counts.get(name, (0, ""))[0]
 
+    def total(self) -> int:
+        """How often anything occurred."""
+        return sum(count for count, _ in self._counts.values())
+
     def entries(self) -> tuple[tuple[str, int, str], ...]:
         """(name, count, latest reason) of every kind that occurred."""
         return tuple((name, count, reason) for name, (count, reason) in self._counts.items())

@@ -1,25 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tunable numbers of the controller that do not depend on the robot."""
+"""Every tunable number of the controller and its node that does not depend on the robot, in one place."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _setting(default: Any, description: str, low: float | None = None, high: float | None = None) -> Any:
+    return field(default=default, metadata={"description": description, "low": low, "high": high})
+
+
+def _check_ranges(settings: ControllerSettings | NodeSettings) -> None:
+    for item in fields(settings):
+        value, low, high = getattr(settings, item.name), item.metadata["low"], item.metadata["high"]
+        if low is not None and not low <= value <= high:
+            raise ValueError(f"{item.name} is {value}; valid is {low} to {high}")
 
 
 @dataclass(frozen=True, slots=True)
 class ControllerSettings:
     """Timing and gate thresholds."""
 
-    latency_budget: float = 0.3  # [s] observation stamp to the moment step 0 is due
-    smoothing: float = 0.08  # [s] over which corners of the reference are rounded; adds no lag
-    max_chunk_age: float = 1.0  # [s] observation stamp to arrival
-    max_chunk_lead: float = 0.05  # [s] how far a stamp may lie in the future
-    max_step_translation: float = 0.15  # [m] per step
-    max_step_rotation: float = math.pi / 3.0  # [rad] per step, tool or joint
-    max_jump_translation: float = 0.30  # [m] from where the arm is commanded to the first step's target
-    max_jump_rotation: float = math.pi / 2.0  # [rad] likewise, tool or joint
-    max_period: float = 2.0  # [s] between steps
-    max_steps: int = 200
-    joint_state_timeout: float = 0.5  # [s]
-    max_clock_jump: float = 1.0  # [s] between two ticks
+    latency_budget: float = _setting(0.3, "[s] observation stamp to the moment step 0 is due", 0.0, 2.0)
+    smoothing: float = _setting(0.08, "[s] over which corners of the reference are rounded; adds no lag", 0.02, 1.0)
+    max_chunk_age: float = _setting(1.0, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
+    max_chunk_lead: float = _setting(0.05, "[s] how far a chunk's stamp may lie in the future", 0.0, 1.0)
+    max_step_translation: float = _setting(0.15, "[m] tool translation of one step", 0.001, 1.0)
+    max_step_rotation: float = _setting(math.pi / 3.0, "[rad] tool or joint rotation of one step", 0.01, math.pi)
+    max_jump_translation: float = _setting(0.3, "[m] from the commanded pose to a chunk's first target", 0.001, 2.0)
+    max_jump_rotation: float = _setting(math.pi / 2.0, "[rad] likewise, tool or joint", 0.01, math.pi)
+    max_period: float = _setting(2.0, "[s] between the steps of a chunk", 0.01, 10.0)
+    max_steps: int = _setting(200, "steps in a chunk", 1, 10000)
+    joint_state_timeout: float = _setting(0.5, "[s] without a joint state after which the arm stops", 0.05, 5.0)
+    max_clock_jump: float = _setting(1.0, "[s] of the clock between two ticks, after which the arm stops", 0.1, 60.0)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a number outside its range."""
+        _check_ranges(self)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What the node alone needs."""
+
+    robot_config: str = _setting("fr3", "robot: bare name of an installed description, or path of a yaml file")
+    rate: float = _setting(20.0, "[Hz] setpoints per second", 5.0, 100.0)
+    realtime: bool = _setting(True, "ask the system for real-time priority, go on without where it refuses")
+    joint_state_topic: str = _setting("/joint_states", "sensor_msgs/JointState in")
+    chunk_topic: str = _setting("/vla/action_chunk", "vla_msgs/ActionChunk in")
+    instruction_topic: str = _setting("/vla/instruction", "vla_msgs/Instruction in")
+    status_topic: str = _setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
+    ee_pose_topic: str = _setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for every joint state")
+    arm_command_topic: str = _setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
+    gripper_command_topic: str = _setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a number outside its range."""
+        _check_ranges(self)

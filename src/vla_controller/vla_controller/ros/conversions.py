@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between ROS messages and the controller's own types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Pose as PoseMsg
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from vla_controller.chunk import Chunk, Step
+from vla_controller.robot_config import GripperConfig
+from vla_controller.rotation import Pose
+from vla_controller.setpoint import ControllerState, Setpoint
+from vla_msgs.msg import ActionChunk, ActionStep, ControllerStatus, Refusal
+
+Array = npt.NDArray[np.float64]
+
+
+def seconds_from_msg(stamp: Time) -> float:
+    """Time as seconds."""
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def time_to_msg(seconds: float) -> Time:
+    """Seconds as a message; NaN becomes zero."""
+    nanoseconds = 0 if math.isnan(seconds) else round(seconds * 1e9)
+    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+
+
+def pose_from_msg(msg: PoseMsg) -> Pose:
+    """Pose as it is, without normalising."""
+    p, o = msg.position, msg.orientation
+    return Pose(np.array([p.x, p.y, p.z]), np.array([o.x, o.y, o.z, o.w]))
+
+
+def fill_pose(msg: PoseMsg, pose: Pose) -> None:
+    """Write ``pose`` into ``msg``."""
+    msg.position.x, msg.position.y, msg.position.z = pose.position.tolist()
+    o = msg.orientation
+    o.x, o.y, o.z, o.w = pose.quaternion.tolist()
+
+
+def pose_to_msg(pose: Pose, stamp: Time, frame: str) -> PoseStamped:
+    """Tool pose with the stamp of the joint state it was computed from."""
+    msg = PoseStamped()
+    msg.header.stamp, msg.header.frame_id = stamp, frame
+    fill_pose(msg.pose, pose)
+    return msg
+
+
+def _step_from_msg(msg: ActionStep) -> Step:
+    t, r = msg.translation, msg.rotation
+    return Step(
+        translation=np.array([t.x, t.y, t.z]),
+        rotation_vector=np.array([r.x, r.y, r.z]),
+        pose=pose_from_msg(msg.pose),
+        joints=np.array(msg.joints, dtype=np.float64),
+        gripper=msg.gripper,
+        terminate=msg.terminate,
+    )
+
+
+def chunk_from_msg(msg: ActionChunk) -> Chunk:
+    """Chunk as it was sent; whether it makes sense is for the safety gate."""
+    return Chunk(
+        stamp=seconds_from_msg(msg.header.stamp),
+        frame_id=msg.header.frame_id,
+        instruction_id=msg.instruction_id,
+        sequence=msg.sequence,
+        mode=msg.mode,
+        steps=tuple(_step_from_msg(step) for step in msg.steps),
+        period=msg.period,
+        delta_reference=msg.delta_reference,
+        observed_pose=pose_from_msg(msg.observed_pose),
+        observed_joints=np.array(msg.observed_joints, dtype=np.float64),
+        joint_names=tuple(msg.joint_names),
+    )
+
+
+def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Array] | None:
+    """Positions and velocities (n,) in the order ``joints``; None when the message does not hold them all.
+
+    Velocities are zero when the driver sends none.
+    """
+    try:
+        order = [msg.name.index(name) for name in joints]
+        q = np.array([msg.position[k] for k in order])
+    except (ValueError, IndexError):
+        return None
+    if len(msg.velocity) != len(msg.name):
+        return q, np.zeros(len(order))
+    return q, np.array([msg.velocity[k] for k in order])
+
+
+def _trajectory(joints: Sequence[str], point: JointTrajectoryPoint, seconds: float) -> JointTrajectory:
+    point.time_from_start.sec = int(seconds)
+    point.time_from_start.nanosec = round((seconds - int(seconds)) * 1e9)
+    return JointTrajectory(joint_names=joints, points=[point])
+
+
+def arm_to_msg(setpoint: Setpoint, joints: Sequence[str], dt: float) -> JointTrajectory:
+    """Trajectory of one point to be reached ``dt`` [s] after arrival (stamp zero: now)."""
+    point = JointTrajectoryPoint(
+        positions=setpoint.q.tolist(), velocities=setpoint.qd.tolist(), accelerations=setpoint.qdd.tolist()
+    )
+    return _trajectory(joints, point, dt)
+
+
+def gripper_to_msg(opening: float, change: float, gripper: GripperConfig, dt: float) -> JointTrajectory:
+    """Trajectory of the first finger to ``opening``, as fast as the gripper goes over a ``change`` of the opening."""
+    point = JointTrajectoryPoint(positions=[gripper.finger_position(opening)])
+    travel = abs(change) * (gripper.max_width - gripper.min_width)
+    return _trajectory([gripper.joint], point, max(dt, travel / gripper.speed))
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """What the status says beside the setpoint."""
+
+    now: float  # [s]
+    measured: Array | None  # (n,) [rad]
+    ee_setpoint: Pose | None
+    tick_period: float  # [s]
+    compute_time: float  # [s]
+    chunks_accepted: int
+    steps_late: int
+    refusals: tuple[tuple[str, int, str], ...]
+
+
+def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequence[str], frame: str) -> ControllerStatus:
+    """Status of one tick; without a setpoint the controller is still waiting for joint states."""
+    msg = ControllerStatus(
+        state=ControllerState.WAITING,
+        joint_names=joints,
+        measured=[] if report.measured is None else report.measured.tolist(),
+        gripper=math.nan,
+        tick_period=report.tick_period,
+        compute_time=report.compute_time,
+        stamp_to_setpoint=math.nan,
+        chunks_accepted=report.chunks_accepted,
+        steps_late=report.steps_late,
+        refusals=[Refusal(name=name, count=count, reason=reason) for name, count, reason in report.refusals],
+        reason="no joint state yet",
+    )
+    msg.header.stamp, msg.header.frame_id = time_to_msg(report.now), frame
+    if report.ee_setpoint is not None:
+        fill_pose(msg.ee_setpoint, report.ee_setpoint)
+    if setpoint is not None:
+        _fill_setpoint(msg, setpoint)
+    return msg
+
+
+def _fill_setpoint(msg: ControllerStatus, setpoint: Setpoint) -> None:
+    msg.state = int(setpoint.state)
+    msg.instruction_id = setpoint.instruction_id
+    msg.chunk_sequence = setpoint.chunk_sequence
+    msg.chunk_stamp = time_to_msg(setpoint.chunk_stamp)
+    msg.reference = setpoint.reference.tolist()
+    msg.setpoint = setpoint.q.tolist()
+    msg.setpoint_velocity = setpoint.qd.tolist()
+    msg.setpoint_acceleration = setpoint.qdd.tolist()
+    msg.gripper = setpoint.gripper
+    msg.stamp_to_setpoint = setpoint.stamp_to_setpoint
+    msg.reason = setpoint.reason
+
+
+def diagnostics_to_msg(
+    stamp: Time, level: int, message: str, robot: str, values: Mapping[str, object]
+) -> DiagnosticArray:
+    """One diagnostic status of the controller; ``level`` is 0 ok, 1 warning, 2 error."""
+    status = DiagnosticStatus(
+        level=bytes([level]),
+        name="controller_node: controller",
+        message=message,
+        hardware_id=robot,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
+    msg = DiagnosticArray(status=[status])
+    msg.header.stamp = stamp
+    return msg

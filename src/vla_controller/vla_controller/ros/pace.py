@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One thread that serves callbacks between ticks and ticks on time.
+
+Callbacks and ticks share a thread on purpose: a second Python thread would have to wait for the interpreter lock just
+when a tick is due, and the controller would need locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import time
+from collections.abc import Callable
+
+from rclpy.clock import Clock
+from rclpy.executors import Executor
+
+_SLEEP_ALONE = 0.0015  # [s] before a tick in which no callback is begun any more
+_SIM_TIME_POLL = 0.005  # [s]
+
+
+def ask_for_real_time() -> str:
+    """Ask for a real-time or a higher priority for this thread; returns what was granted."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        return "real-time priority"
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+        return "raised priority"
+    return "normal priority"
+
+
+def settle_memory() -> None:
+    """Take everything made so far out of the garbage collector's sight, so that its pauses stay short."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def run_on_wall_clock(executor: Executor, period: float, tick: Callable[[], bool]) -> None:
+    """Call ``tick`` every ``period`` [s] until it returns False. Ticks that were missed altogether are left out."""
+    due = time.monotonic()
+    while tick():
+        due = max(due + period, time.monotonic() - period)
+        while (remaining := due - time.monotonic()) > 0.0:
+            if remaining > _SLEEP_ALONE:
+                executor.spin_once(timeout_sec=remaining - _SLEEP_ALONE)
+            else:
+                time.sleep(remaining)
+
+
+def run_on_ros_clock(executor: Executor, clock: Clock, period: float, tick: Callable[[], bool]) -> None:
+    """The same where a simulator gives the time; a clock that stands still stops the ticks as well."""
+    due = 0.0
+    while True:
+        now = clock.now().nanoseconds * 1e-9
+        if now >= due or now < due - 2.0 * period:
+            if not tick():
+                return
+            due = max(due + period, now) if due > 0.0 else now + period
+        executor.spin_once(timeout_sec=_SIM_TIME_POLL)
