@@ -82,9 +82,11 @@ def as_parameter(value):
 
 
 def on_exit(start):
-    stop = Shutdown(reason=f"{start.name} is required")
-    if start.on_exit is OnExit.SHUTDOWN:
-        return [stop]
-    if start.on_exit is OnExit.ONCE:
-        return lambda event, context: [stop] if event.returncode != 0 else None
-    return None
+    def ended(event, context):
+        if context.is_shutdown or start.on_exit is OnExit.RESTART:
+            return None
+        if event.returncode != 0:  # launch stops everything and its own exit status is 1
+            raise RuntimeError(f"{start.name} is required and ended with exit code {event.returncode}")
+        return [Shutdown(reason=f"{start.name} is required")] if start.on_exit is OnExit.SHUTDOWN else None
+
+    return ended

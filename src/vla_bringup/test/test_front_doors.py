@@ -78,10 +78,16 @@ def test_real_launch_starts_what_vla_up_starts(given, monkeypatch):
     starts = up.GRAPH.resolve(given, installed_share())
     nodes = launched(given)
     assert len(nodes) == len(starts)
-    for (command, respawn, ends), start in zip(nodes, starts, strict=True):
+    for (command, respawn, on_exit), start in zip(nodes, starts, strict=True):
         assert meaning(command) == meaning(list(commands.command_line(start)))
         assert respawn == (start.on_exit is OnExit.RESTART)
-        assert ends == (start.on_exit is not OnExit.RESTART)
+        if start.on_exit is OnExit.RESTART:
+            assert not on_exit(0)
+            assert not on_exit(1)
+            continue
+        assert bool(on_exit(0)) == (start.on_exit is OnExit.SHUTDOWN)
+        with pytest.raises(RuntimeError, match=start.name):
+            on_exit(1)
 
 
 def installed_share():
@@ -108,8 +114,16 @@ def launched(given):
     for node in opaque.execute(context):
         node._perform_substitutions(context)  # as launch_ros's own tests do
         command = [perform_substitutions(context, word) for word in node.cmd]
-        result.append((command, node._ExecuteLocal__respawn not in (False, [False]), bool(node._ExecuteLocal__on_exit)))
+        result.append((command, node._ExecuteLocal__respawn not in (False, [False]), ended(node, context)))
     return result
+
+
+def ended(node, context):
+    """What launch does when the process of `node` ends, as a function of its exit code."""
+    from launch.events.process import ProcessExited
+
+    common = {"action": node, "name": "node", "cmd": [], "cwd": None, "env": None, "pid": 1}
+    return lambda code: node._ExecuteLocal__on_exit(ProcessExited(returncode=code, **common), context)
 
 
 def meaning(command):

@@ -60,7 +60,7 @@ def running(names: set[str], timeout_s: float) -> tuple[str, ...]:
     from rclpy.context import Context
 
     context = Context()
-    rclpy.init(context=context)
+    rclpy.init(args=[], context=context)
     try:
         node = rclpy.create_node(f"vla_presence_{os.getpid()}", context=context, start_parameter_services=False)
         deadline = time.monotonic() + timeout_s
@@ -69,7 +69,7 @@ def running(names: set[str], timeout_s: float) -> tuple[str, ...]:
             time.sleep(0.05)
             found = names.intersection(node.get_node_names())
         if found:
-            time.sleep(0.2)  # the others of that graph
+            time.sleep(0.3)  # the others of that graph
             found = names.intersection(node.get_node_names())
         node.destroy_node()
     finally:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real graph under `vla up`: every parameter arrives, a second graph is refused, deaths, exit statuses."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from ament_index_python.packages import get_package_prefix, get_package_share_directory
+from vla_bringup.graph import GRAPH
+
+pytestmark = pytest.mark.system
+DOMAIN = "92"
+GIVEN = {
+    "robot": "wx250s",
+    "policy": "expert",
+    "device": "cpu",
+    "rate": "4.0",
+    "seed": "7",
+    "camera_delay": "0.05",
+    "action_delay": "0.02",
+    "instruction": "pick up: the 'red' block",
+}
+WORDS = [f"{name}:={text}" for name, text in GIVEN.items()]
+
+
+@pytest.fixture(autouse=True)
+def private_domain(monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", DOMAIN)
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+class Up:
+    """`vla up` as a process; its output goes to a file."""
+
+    def __init__(self, folder, words):
+        self.log = folder / "up.log"
+        program = Path(get_package_prefix("vla_bringup")) / "lib" / "vla_bringup" / "vla_up"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen([program, *words], stdout=output, stderr=subprocess.STDOUT)
+
+    @property
+    def text(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def until(self, pattern, within_s=60.0):
+        deadline = time.monotonic() + within_s
+        while not re.search(pattern, self.text):
+            assert self.process.poll() is None, f"ended before {pattern!r}:\n{self.text}"
+            assert time.monotonic() < deadline, f"no {pattern!r}:\n{self.text}"
+            time.sleep(0.1)
+        return self
+
+    def pid(self, node):
+        return int(re.findall(rf"{node} started \[pid (\d+)\]", self.text)[-1])
+
+    def end(self, within_s=30.0):
+        code = self.process.wait(timeout=within_s)
+        left = [pid for pid in re.findall(r"started \[pid (\d+)\]", self.text) if Path(f"/proc/{pid}").exists()]
+        assert not left, f"still running: {left}"
+        return code
+
+
+@pytest.fixture
+def up(tmp_path):
+    graph = Up(tmp_path, WORDS)
+    yield graph.until("controller_node: |controller_node]: ").until("policy_node]: ").until("simulator_node]: ")
+    if graph.process.poll() is None:
+        graph.process.send_signal(signal.SIGINT)
+        graph.process.wait(timeout=30)
+
+
+def parameters(names_by_node):
+    """The values that running nodes have for their parameters; None where a node does not know one."""
+    import rclpy
+    from rcl_interfaces.srv import GetParameters
+    from rclpy.context import Context
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.parameter import parameter_value_to_python
+
+    context = Context()
+    rclpy.init(args=[], context=context)
+    node = rclpy.create_node("parameter_reader", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    result = {}
+    for name, wanted in names_by_node.items():
+        client = node.create_client(GetParameters, f"/{name}/get_parameters")
+        assert client.wait_for_service(timeout_sec=20.0), name
+        future = client.call_async(GetParameters.Request(names=wanted))
+        executor.add_node(node)
+        executor.spin_until_future_complete(future, timeout_sec=20.0)
+        values = [parameter_value_to_python(value) for value in future.result().values]
+        result[name] = dict(zip(wanted, values, strict=True)) if values else {}
+    rclpy.shutdown(context=context)
+    return result
+
+
+def test_every_parameter_of_the_graph_arrives_and_ctrl_c_ends_it_cleanly(up, tmp_path_factory):
+    starts = GRAPH.resolve(GIVEN, Path(get_package_share_directory("vla_bringup")))
+    there = parameters({start.name: list(start.parameters) for start in starts})
+    for start in starts:
+        assert there[start.name] == dict(start.parameters), start.name
+    second = Up(tmp_path_factory.mktemp("second"), WORDS)
+    assert second.end() == 2
+    assert f"already running in ROS domain {DOMAIN}" in second.text
+    assert str(up.process.pid) in second.text
+    up.process.send_signal(signal.SIGINT)
+    assert up.end() == 0, up.text
+    assert "Traceback" not in up.text
+    assert len(re.findall(r"_node finished \[", up.text)) == len(starts)
+
+
+def test_a_dead_camera_node_comes_back_and_a_dead_controller_ends_the_graph(up):
+    os.kill(up.pid("camera_node"), signal.SIGKILL)
+    up.until("camera_node is restarted").until(r"(?s)camera_node started.*camera_node started")
+    os.kill(up.pid("controller_node"), signal.SIGKILL)
+    assert up.end() == 1
+    assert "controller_node is required" in up.text
+
+
+def test_a_policy_that_cannot_start_ends_the_graph_and_says_why(tmp_path):
+    graph = Up(tmp_path, ["sim:=none", "checkpoint:=/no/such/checkpoint", "device:=cpu"])
+    assert graph.end(within_s=90.0) == 1
+    assert "/no/such/checkpoint" in graph.text
+    assert "policy_node is required" in graph.text
