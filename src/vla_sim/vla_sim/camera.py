@@ -14,7 +14,7 @@ from vla_sim.world import World
 
 
 class Camera:
-    """Renders one or more named cameras of a world at one size. Close it before opening another: GL contexts clash."""
+    """Renders one or more named cameras of a world at one size. Use all those of a process in one thread."""
 
     def __init__(self, world: World, height: int = 256, width: int = 320) -> None:
         self.height, self.width = height, width

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from vla_sim.simulation import JointReading, Simulation
 
 TICK_S = 0.005  # the physics thread wakes up no more often
 JOINT_STEPS = 5  # joint states every 10 ms
+LOOK_UP_S = 0.5  # how soon a camera that is turned on live begins
 CAMERA_NICE = 5  # drawing yields to physics, and to a controller on the same cores
 
 Image = NDArray[np.uint8]
@@ -115,31 +117,47 @@ class CameraLoop(Loop):
         self,
         simulation: Simulation,
         rates_hz: Mapping[str, float],
-        size: tuple[int, int],
+        sizes: Mapping[str, tuple[int, int]],
         publish: Callable[[Shot], None],
         failed: Callable[[str], None],
     ) -> None:
-        """`rates_hz`: of each camera by its name in the scene; `size`: (height, width)."""
+        """`rates_hz` and `sizes` (height, width) of each camera by its name in the scene."""
         super().__init__("cameras", failed)
-        self._simulation, self._publish, self._size = simulation, publish, size
+        self._simulation, self._publish, self._sizes = simulation, publish, dict(sizes)
         self._rates = dict(rates_hz)
         self.delay = 0.0  # [s]
         self.frames = 0
         self.render_s = 0.0  # the last picture took
 
+    def set_rate(self, name: str, rate_hz: float) -> None:
+        """Change the rate of a camera; 0 turns it off. May be called from any thread."""
+        self._rates = {**self._rates, name: rate_hz}
+
+    @property
+    def wanted_hz(self) -> float:
+        """Pictures a second of all cameras together."""
+        return sum(self._rates.values())
+
     def _run(self) -> None:
         if sys.platform == "linux":
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CAMERA_NICE)  # of this thread and its GL threads
-        with Camera(self._simulation.world, *self._size) as camera:
-            now = time.monotonic()
-            schedules = {name: Schedule(rate, now) for name, rate in self._rates.items() if rate > 0}
-            waiting: DelayLine[Shot] = DelayLine()
+        rates: dict[str, float] = {}
+        schedules: dict[str, Schedule] = {}
+        cameras: dict[tuple[int, int], Camera] = {}
+        waiting: DelayLine[Shot] = DelayLine()
+        with ExitStack() as stack:
             while not self._stopping.is_set():
-                self._sleep_until(min([waiting.next_due, *(s.next_due for s in schedules.values())]))
+                if rates is not self._rates:
+                    rates, now = self._rates, time.monotonic()
+                    schedules = {name: Schedule(rate, now) for name, rate in rates.items() if rate > 0}
+                    for size in {self._sizes[name] for name in schedules} - set(cameras):
+                        cameras[size] = stack.enter_context(Camera(self._simulation.world, *size))
+                due = min([waiting.next_due, *(s.next_due for s in schedules.values())])
+                self._sleep_until(min(due, time.monotonic() + LOOK_UP_S))
                 for name, schedule in schedules.items():
                     if not self._stopping.is_set() and schedule.take(time.monotonic()):
                         due = time.monotonic() + self.delay
-                        waiting.put(self._shoot(camera, name), due)
+                        waiting.put(self._shoot(cameras[self._sizes[name]], name), due)
                 for shot in waiting.take(time.monotonic()):
                     self._publish(shot)
 

@@ -77,10 +77,10 @@ def _add_surroundings(spec: mujoco.MjSpec, world: mujoco.MjsBody, robot: SimRobo
     for sign, side in ((1, "left"), (-1, "right")):
         world.add_geom(name=f"{side}_line", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[x, sign * robot.side_line_y, 0.0001],
                        size=[robot.reach_x + 0.05, 0.003, 0.0002], rgba=[0.9, 0.9, 0.85, 1], contype=0, conaffinity=0)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[0, 0, -0.6], size=[3, 3, 0.1],
+    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[0, 0, -0.6], size=[0, 0, 0.1],
                    rgba=[0.35, 0.37, 0.4, 1])
     _add_camera(world, CAMERA, np.array([x + 0.72, 0.0, 0.62]), np.array([x, 0, 0.05]), 28)
-    _add_camera(world, VIEWER_CAMERA, np.array([x + 0.75, 0.85, 0.75]), np.array([x - 0.15, 0, 0.15]), 45)
+    _add_camera(world, VIEWER_CAMERA, np.array([x + 0.8, 0.9, 0.8]), np.array([x - 0.15, 0, 0.23]), 45)
 
 
 def _add_camera(world: mujoco.MjsBody, name: str, eye: np.ndarray, target: np.ndarray, fovy: float) -> None:

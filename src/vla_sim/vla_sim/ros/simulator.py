@@ -24,7 +24,7 @@ from vla_sim.ros.messages import (
     status_to_msg,
 )
 from vla_sim.ros.parameters import declare_settings
-from vla_sim.scene import CAMERA, WRIST_CAMERA
+from vla_sim.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
 from vla_sim.settings import Settings
 from vla_sim.simulation import JointReading, Simulation
 from vla_sim.task import TaskError
@@ -49,15 +49,12 @@ class SimulatorNode(Node):
         arm_topic = settings.arm_command_topic or world.robot.arm_command_topic
         self._commands = CommandIntake(self, self._simulation, arm_topic, settings.gripper_command_topic)
         self._physics = PhysicsLoop(self._simulation, self._publish_joints, self._on_failure)
-        self._rates = {CAMERA: settings.camera_rate, WRIST_CAMERA: settings.wrist_camera_rate}
-        size = (settings.camera_height, settings.camera_width)
-        self._cameras = CameraLoop(self._simulation, self._rates, size, self._publish_shot, self._on_failure)
+        self._cameras = self._create_cameras(settings)
         self._cameras.delay = settings.camera_delay
         self.add_on_set_parameters_callback(self._on_parameters)
         self._seen = (time.monotonic(), 0, 0)  # when diagnostics last ran: time, frames, refusals
         self._physics.start()
-        if any(rate > 0 for rate in self._rates.values()):
-            self._cameras.start()
+        self._cameras.start()
         self.get_logger().info(f"simulating {world.robot.name}; arm commands on {arm_topic}")
 
     def destroy_node(self) -> None:
@@ -66,6 +63,17 @@ class SimulatorNode(Node):
             self._physics.stop()
             self._cameras.stop()
         super().destroy_node()
+
+    def _create_cameras(self, settings: Settings) -> CameraLoop:
+        size = (settings.camera_height, settings.camera_width)
+        viewer_size = (settings.viewer_camera_height, settings.viewer_camera_width)
+        rates = {
+            CAMERA: settings.camera_rate,
+            WRIST_CAMERA: settings.wrist_camera_rate,
+            VIEWER_CAMERA: settings.viewer_camera_rate,
+        }
+        sizes = {CAMERA: size, WRIST_CAMERA: size, VIEWER_CAMERA: viewer_size}
+        return CameraLoop(self._simulation, rates, sizes, self._publish_shot, self._on_failure)
 
     def _create_outputs(self, settings: Settings) -> None:
         self._joints = self.create_publisher(JointState, settings.joint_states_topic, 10)
@@ -78,6 +86,7 @@ class SimulatorNode(Node):
             for name, space, rate, frame in (
                 (CAMERA, settings.camera, settings.camera_rate, "camera_optical_frame"),
                 (WRIST_CAMERA, settings.wrist_camera, settings.wrist_camera_rate, "wrist_camera_optical_frame"),
+                (VIEWER_CAMERA, settings.viewer_camera, 1.0, "viewer_camera_optical_frame"),  # may be turned on later
             )
             if rate > 0
         }
@@ -119,6 +128,8 @@ class SimulatorNode(Node):
                 self._cameras.delay = parameter.value
             elif parameter.name == "action_delay":
                 self._simulation.set_action_delay(parameter.value)
+            elif parameter.name == "viewer_camera_rate":
+                self._cameras.set_rate(VIEWER_CAMERA, parameter.value)
         return SetParametersResult(successful=True)
 
     # Outputs
@@ -146,7 +157,7 @@ class SimulatorNode(Node):
         now, frames, refused = time.monotonic(), self._cameras.frames, self._commands.refused.total()
         before, frames_before, refused_before = self._seen
         self._seen = (now, frames, refused)
-        rate, wanted = (frames - frames_before) / max(now - before, 1e-3), sum(self._rates.values())
+        rate, wanted = (frames - frames_before) / max(now - before, 1e-3), self._cameras.wanted_hz
         factor = self._physics.real_time_factor
         slow = f"slower than real time: {factor:.2f}" if factor < SLOW else ""
         late = f"{rate:.1f} of {wanted:.1f} images a second" if rate < wanted * SLOW - 1.0 else ""
