@@ -22,6 +22,7 @@ def ensure_renderer() -> None:
 
         context = mujoco.GLContext(16, 16)
         context.make_current()
+        mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_50).free()
         context.free()
     except Exception as error:
         if chosen != "egl":

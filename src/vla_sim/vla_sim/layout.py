@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from vla_sim.task import FAMILIES, SIDES, Task, TaskError
 from vla_sim.world import World
 
 Array = NDArray[np.float64]
-_TRIES = 2000
+_TRIES = 150  # a set of objects that has found no room by then is too large for this table
+_SETS = 40
 _RADIUS = {BOWL: 0.075}  # other objects: half the distance that a finger needs between two blocks
 _BLOCK_RADIUS = 0.05
 
@@ -49,12 +51,13 @@ def sample_layout(robot: SimRobot, task: Task, rng: np.random.Generator, keep_cl
 
     `keep_clear` (2,): a place, the hand's, that no object may be within 8 cm of.
     """
-    names = _choose_objects(task, rng)
-    for _ in range(_TRIES):
-        objects = _scatter(robot, names, rng, keep_clear)
-        if objects is not None and _feasible(robot, task, objects):
-            return Layout(task, objects)
-    raise RuntimeError(f"no layout found for {task} in {_TRIES} tries")  # pragma: no cover - the area is large enough
+    for _ in range(_SETS):
+        names = _choose_objects(task, rng)
+        for _ in range(_TRIES):
+            objects = _scatter(robot, names, rng, keep_clear)
+            if objects is not None and _feasible(robot, task, objects):
+                return Layout(task, objects)
+    raise RuntimeError(f"no layout found for {task} in {_SETS * _TRIES} tries")  # pragma: no cover
 
 
 def _choose_objects(task: Task, rng: np.random.Generator) -> list[str]:
@@ -75,9 +78,9 @@ def _scatter(robot: SimRobot, names: list[str], rng: np.random.Generator, keep_c
         for _ in range(40):
             x = robot.table_center_x + rng.uniform(-robot.reach_x, robot.reach_x)
             y = rng.uniform(-robot.reach_y, robot.reach_y)
-            if keep_clear is not None and np.hypot(x - keep_clear[0], y - keep_clear[1]) < 0.08:
+            if keep_clear is not None and math.hypot(x - keep_clear[0], y - keep_clear[1]) < 0.08:
                 continue
-            if all(np.hypot(x - ox, y - oy) > _separation(name, other) for other, (ox, oy, _) in placed.items()):
+            if all(math.hypot(x - ox, y - oy) > _separation(name, other) for other, (ox, oy, _) in placed.items()):
                 placed[name] = (float(x), float(y), float(rng.uniform(-0.3, 0.3)))
                 break
         else:
@@ -109,4 +112,4 @@ def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float
 def near_spot(target: Array, robot: SimRobot) -> Array:
     """Where to set an object down next to `target` (n, 2): 7.5 cm along x, on the side of the table's centre."""
     side = np.where(target[:, 0] > robot.table_center_x, -1.0, 1.0)
-    return target + np.stack([0.075 * side, np.zeros_like(side)], axis=1)
+    return np.asarray(target + np.stack([0.075 * side, np.zeros_like(side)], axis=1))

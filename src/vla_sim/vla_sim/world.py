@@ -46,7 +46,7 @@ class World:
     def _actuator_velocity_lead(self) -> Array:
         """kv / kp of each arm actuator [s]: adding velocity * lead to the set-point cancels the servo's damping lag."""
         gain = self.model.actuator_gainprm[self._actuators, 0]
-        return -np.asarray(self.model.actuator_biasprm[self._actuators, 2]) / gain
+        return np.asarray(-self.model.actuator_biasprm[self._actuators, 2] / gain)
 
     @property
     def time(self) -> float:
