@@ -17,7 +17,7 @@ from vla_controller.robot_config import load_robot_config
 from vla_controller.rotation import Pose, from_rotation_vector
 
 QUICK = settings(
-    max_examples=int(os.environ.get("VLA_STREAMS", "40")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=int(os.environ.get("VLA_STREAMS", "25")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 EPS = 1e-6
 

@@ -51,7 +51,9 @@ class ControllerNode(Node):
         self.settings = declare_settings(self, NodeSettings)
         config = load_robot_config(self.settings.robot_config)
         self._dt = 1.0 / self.settings.rate
-        self._controller = ArmController(config, self._dt, declare_settings(self, ControllerSettings))
+        limits = declare_settings(self, ControllerSettings)
+        self._max_steps = limits.max_steps
+        self._controller = ArmController(config, self._dt, limits)
         self._config, self._joints = config, list(config.joints)
         self._times = TickTimes(round(60.0 * self.settings.rate))
         self._setpoint: Setpoint | None = None
@@ -160,7 +162,7 @@ class ControllerNode(Node):
             reason = f"{self._rivals} other publisher(s) command the arm on {self.arm_topic}"
             self._controller.log.add(Refusal("other_publisher", reason))
             return
-        refusal = self._controller.accept(conversions.chunk_from_msg(msg), self._now())
+        refusal = self._controller.accept(conversions.chunk_from_msg(msg, self._max_steps), self._now())
         if refusal is not None:
             self.get_logger().warning(f"{refusal.name}: {refusal.reason}", throttle_duration_sec=1.0)
 
@@ -207,11 +209,19 @@ def _serve(node: ControllerNode) -> None:
     priority = pace.ask_for_real_time() if node.settings.realtime else "normal priority"
     pace.settle_memory()
     node.get_logger().info(f"{node.settings.rate:g} Hz to {node.arm_topic}, {priority}")
-    if node.get_parameter("use_sim_time").value:
-        pace.run_on_ros_clock(executor, node.get_clock(), 1.0 / node.settings.rate, node.tick)
-    else:
-        pace.run_on_wall_clock(executor, 1.0 / node.settings.rate, node.tick)
-    executor.shutdown()
+    period = 1.0 / node.settings.rate
+    try:
+        if node.get_parameter("use_sim_time").value:
+            pace.run_on_ros_clock(executor, node.get_clock(), period, node.tick)
+        else:
+            pace.run_on_wall_clock(executor, period, node.tick)
+    except Exception:  # whatever broke, the arm is brought to rest before it is reported
+        node.begin_closing()
+        while node.tick():
+            time.sleep(period)
+        raise
+    finally:
+        executor.shutdown()
 
 
 def main(args: list[str] | None = None) -> int:

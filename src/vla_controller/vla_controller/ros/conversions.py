@@ -69,15 +69,18 @@ def _step_from_msg(msg: ActionStep) -> Step:
     )
 
 
-def chunk_from_msg(msg: ActionChunk) -> Chunk:
-    """Chunk as it was sent; whether it makes sense is for the safety gate."""
+def chunk_from_msg(msg: ActionChunk, max_steps: int) -> Chunk:
+    """Chunk as it was sent; whether it makes sense is for the safety gate.
+
+    Of more than ``max_steps`` steps one too many is read, enough to be refused.
+    """
     return Chunk(
         stamp=seconds_from_msg(msg.header.stamp),
         frame_id=msg.header.frame_id,
         instruction_id=msg.instruction_id,
         sequence=msg.sequence,
         mode=msg.mode,
-        steps=tuple(_step_from_msg(step) for step in msg.steps),
+        steps=tuple(_step_from_msg(step) for step in msg.steps[: max_steps + 1]),
         period=msg.period,
         delta_reference=msg.delta_reference,
         observed_pose=pose_from_msg(msg.observed_pose),

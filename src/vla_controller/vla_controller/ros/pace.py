@@ -17,18 +17,29 @@ from rclpy.clock import Clock
 from rclpy.executors import Executor
 
 _SLEEP_ALONE = 0.0015  # [s] before a tick in which no callback is begun any more
+_PRIORITY = 10  # of the real-time scheduler, 1 to 99
+_NICENESS = -10
 _SIM_TIME_POLL = 0.005  # [s]
 
 
 def ask_for_real_time() -> str:
-    """Ask for a real-time or a higher priority for this thread; returns what was granted."""
+    """Ask for a real-time or a higher priority for this process; returns what was granted.
+
+    All its threads get it: a tick waits for a lock of the middleware as long as the thread that holds it waits to run.
+    """
     with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        for thread in _threads():
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(_PRIORITY))
         return "real-time priority"
     with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
+        for thread in _threads():
+            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
         return "raised priority"
     return "normal priority"
+
+
+def _threads() -> list[int]:
+    return [int(name) for name in os.listdir("/proc/self/task")]
 
 
 def settle_memory() -> None:
