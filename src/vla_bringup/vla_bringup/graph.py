@@ -55,6 +55,7 @@ ARGUMENTS = (
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
     Argument("replay_file", "", "Recorded action chunks that policy:=replay plays."),
+    Argument("record_file", "", "File (.jsonl) to write every action chunk to, for policy:=replay; empty: none."),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
     Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
     Argument(
@@ -103,6 +104,7 @@ STACK = (
             "robot": FromArgument("robot"),
             "policy": FromArgument("policy"),
             "checkpoint": Select("policy", WEIGHTS),
+            "record": FromArgument("record_file"),
             "device": FromArgument("device"),
             "rate": FromArgument("rate"),
             **SIM_TIME,
@@ -117,8 +119,8 @@ STACK = (
     ),
 )
 
-# Gazebo Harmonic with gz_ros2_control. The spawners wait for the controller manager, and `create` for the world, so no
-# order has to be kept here.
+# Gazebo Harmonic with gz_ros2_control, from apt: ros-jazzy-{ros-gz-sim,ros-gz-bridge,gz-ros2-control,ros2-controllers,
+# robot-state-publisher}. The spawners wait for the controller manager and `create` for the world: no order to keep.
 WORLD = "{share}/config/gazebo/{robot}_world.sdf"
 GAZEBO_STACK: tuple[Node | Include, ...] = (
     Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r -s " + WORLD)}, {**GAZEBO, "headless": (True,)}),
