@@ -14,7 +14,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1]
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; print('deaf'); time.sleep(60)"
-CLEAN = "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(0)); print('up'); time.sleep(60)"
+CLEAN = (
+    "import signal, sys, time; [signal.signal(s, lambda *_: sys.exit(0)) for s in (2, 15)]; print('up'); time.sleep(60)"
+)
 RUN = """
 import sys
 from vla_bringup.description import OnExit
@@ -166,3 +168,16 @@ def test_a_reader_that_goes_away_stops_the_graph():
     up.process.stdout.close()
     assert up.process.wait(timeout=10) in (0, 1)
     assert gone(up.pids())
+
+
+def test_a_process_that_is_still_starting_is_stopped_without_a_traceback():
+    up = Up(("a", "shutdown", "print('importing'); " + SLEEP)).until("importing")
+    assert up.end(signal.SIGINT) == 0
+    assert "a was ended by SIGTERM" in up.text
+    assert "Traceback" not in up.text
+
+
+def test_the_output_ends_with_the_cause_and_the_last_words_of_what_failed():
+    up = Up(("a", "shutdown", CLEAN), ("b", "shutdown", "raise SystemExit('no checkpoint: x; valid: y')"))
+    assert up.end() == 1
+    assert up.text.splitlines()[-1].endswith("stopped, because b failed with exit code 1: no checkpoint: x; valid: y")

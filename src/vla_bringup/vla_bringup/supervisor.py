@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -45,6 +46,7 @@ class _State:
     pid: int | None = None  # None while it does not run
     restarts: int = 0
     restart_at: float | None = None  # [s], monotonic
+    last_line: str = ""
     dead_since: float | None = None  # [s], monotonic; seen dead while its output was still open
 
 
@@ -68,7 +70,7 @@ class Supervisor:
     _signals: list[int] = field(default_factory=list, init=False)
     _stage: int = field(default=-1, init=False)  # index into ESCALATION; -1 while running
     _stage_since: float = field(default=0.0, init=False)
-    _failed: bool = field(default=False, init=False)
+    _failure: str = field(default="", init=False)
 
     def run(self) -> int:
         """Start everything, block until all has stopped; return 0 for a clean stop and 1 when a process failed.
@@ -88,14 +90,15 @@ class Supervisor:
             self._send(signal.SIGKILL)
             for number, handler in before.items():
                 signal.signal(number, handler)
-        self._say("stopped with errors" if self._failed else "stopped")
-        return 1 if self._failed else 0
+        self._say(f"stopped, because {self._failure}" if self._failure else "stopped")
+        return 1 if self._failure else 0
 
     def _turn(self) -> None:
         with suppress(queue.Empty):
             message = self._events.get(timeout=0.1)
             if message.type == "line":
                 self._write(message)
+                self._states[message.name].last_line = message.data.decode(errors="replace").strip()
             elif message.type == "stop":
                 self._ended(self._states[message.name], message.data["returncode"])
         while self._signals:
@@ -127,17 +130,23 @@ class Supervisor:
         self._say(f"{name} {_describe(code)} [pid {state.pid}]")
         state.pid = None
         if self._stage >= 0:
-            self._failed |= code not in STOPPED_BY_US
+            if code not in STOPPED_BY_US:
+                self._fail(state, code)
         elif on_exit is OnExit.RESTART and state.restarts < self.restart_limit:
             state.restarts += 1
             state.restart_at = time.monotonic() + self.restart_delay_s
             self._say(f"{name} is restarted in {self.restart_delay_s:g} s ({state.restarts} of {self.restart_limit})")
         elif on_exit is OnExit.RESTART:
-            self._failed = True
+            self._fail(state, code)
             self._say(f"{name} stays down: it ended {self.restart_limit + 1} times; the others go on")
         elif on_exit is OnExit.SHUTDOWN or code != 0:
-            self._failed |= code != 0
+            if code != 0:
+                self._fail(state, code)
             self._stop(f"{name} is required")
+
+    def _fail(self, state: _State, code: int) -> None:
+        """Keep the first failure, with the last words of that process, for the end of the output."""
+        self._failure = self._failure or f"{state.job.name} {_describe(code)}: {state.last_line or 'it said nothing'}"
 
     def _stop(self, reason: str) -> None:
         for state in self._states.values():
@@ -153,8 +162,9 @@ class Supervisor:
     def _send(self, number: signal.Signals) -> None:
         for state in self._states.values():
             if state.pid is not None:
+                quiet = number == signal.SIGINT and not _catches(state.pid, signal.SIGTERM)
                 with suppress(ProcessLookupError):
-                    os.killpg(state.pid, number)
+                    os.killpg(state.pid, signal.SIGTERM if quiet else number)
 
     def _release_output(self, state: _State, now: float) -> None:
         """Kill what a dead process left behind: honcho reports an end only when nobody holds the output any more."""
@@ -190,6 +200,17 @@ class _Tee:
     def put(self, message: Message) -> None:
         """Pass `message` on."""
         (self._started if message.type == "start" else self._events).put(message)
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process handles a signal. Every ROS node handles SIGTERM; one that does not yet is still importing, and
+    there SIGINT would bury what matters under a traceback, where SIGTERM ends it silently."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    mask = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def _describe(code: int) -> str:
