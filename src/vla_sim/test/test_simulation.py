@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from vla_sim.scene import BLOCKS, BOWL
 from vla_sim.settings import Settings, SettingsError
-from vla_sim.simulation import BOWL_CLEARANCE, MAX_TEXT, Simulation
+from vla_sim.simulation import BOWL_CLEARANCE, MAX_TEXT, DivergedError, Simulation
 from vla_sim.task import FAMILIES, TaskError
 from vla_sim.trajectory import TrajectoryPoint
 
@@ -105,6 +105,13 @@ def test_success_is_seen_by_the_clock_of_the_physics(world, simulation):
 def test_readings_carry_the_stamp_of_their_state(simulation):
     simulation.advance(5, 123)
     assert simulation.joints().stamp_ns == simulation.scene().stamp_ns == 123
+
+
+def test_diverged_physics_is_an_error_and_not_a_new_world(world, simulation):
+    simulation.advance(50, 0)
+    world.data.qvel[0] = np.nan
+    with pytest.raises(DivergedError):
+        simulation.advance(5, 0)
 
 
 def test_threads_may_use_it_together(world, simulation):

@@ -26,6 +26,10 @@ BOWL_CLEARANCE = 0.14  # [m] from the hand's axis to the bowl's, when the hand i
 _DRAWS = 100
 
 
+class DivergedError(RuntimeError):
+    """The simulated state became infinite or not a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class JointReading:
     """Arm joints, then fingers. `stamp_ns` is the wall time of this state."""
@@ -75,8 +79,9 @@ class Simulation:
     # Physics
 
     def advance(self, steps: int, stamp_ns: int) -> None:
-        """Take physics steps; the state after them belongs to `stamp_ns`."""
+        """Take physics steps; the state after them belongs to `stamp_ns`. Raises DivergedError."""
         with self._lock:
+            before = self.world.time
             while steps > 0:
                 now = min(steps, JUDGE_STEPS - self._steps % JUDGE_STEPS)
                 self.world.step(now * TIMESTEP)
@@ -84,6 +89,8 @@ class Simulation:
                 steps -= now
                 if self._steps % JUDGE_STEPS == 0 and self._test is not None:
                     self._success = self._test.update()
+            if self.world.time < before:  # MuJoCo starts over when numbers become infinite
+                raise DivergedError("the physics diverged; the world is no longer what was simulated")
             self._stamp_ns = stamp_ns
 
     def command_arm(self, points: Sequence[TrajectoryPoint]) -> None:
