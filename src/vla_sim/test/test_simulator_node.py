@@ -26,6 +26,7 @@ pytestmark = pytest.mark.node
 ROBOT = ROBOTS["fr3"]
 JOINTS, IMAGE, INFO, WRIST = "/joint_states", "/camera/image_raw", "/camera/camera_info", "/camera/wrist/image_raw"
 SCENE, STATUS, DIAGNOSTICS = "/sim/scene_state", "/sim/task_status", "/diagnostics"
+VIEWER = "/camera/viewer/image_raw"
 GRIPPER = "/gripper_controller/joint_trajectory"
 HOME = np.array(ROBOT.home)
 
@@ -237,14 +238,14 @@ def test_set_task_refuses_with_the_reason_and_changes_nothing(sim, request_, rea
     assert sim.fresh(STATUS)[-1].instruction == "pick up the red block"
 
 
-def set_delay(sim, name: str, seconds: float):
-    value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=seconds)
+def set_live(sim, name: str, number: float):
+    value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=number)
     request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
     return sim.call(SetParameters, "/simulator_node/set_parameters", request).results[0]
 
 
 def test_camera_delay_keeps_the_stamp_of_capture(sim):
-    assert set_delay(sim, "camera_delay", 0.4).successful
+    assert set_live(sim, "camera_delay", 0.4).successful
     sim.spin(1.0)
     sim.heard[IMAGE].clear()
     sim.spin(1.5)
@@ -253,19 +254,34 @@ def test_camera_delay_keeps_the_stamp_of_capture(sim):
     assert 0.39 < np.median(ages) < 0.55
     assert np.median(np.diff(stamps)) * 1e-9 == pytest.approx(0.1, rel=0.1)  # the rate stays
     assert stamps == sorted(stamps)
-    assert set_delay(sim, "camera_delay", 0.0).successful
-    assert not set_delay(sim, "camera_delay", -1.0).successful
+    assert set_live(sim, "camera_delay", 0.0).successful
+    assert not set_live(sim, "camera_delay", -1.0).successful
     sim.spin(0.6)
+
+
+def test_outside_camera_is_turned_on_and_off_live(sim):
+    sim.listen(Image, VIEWER, qos_profile_sensor_data)
+    sim.spin(0.5)
+    assert not sim.heard[VIEWER]
+    assert set_live(sim, "viewer_camera_rate", 10.0).successful
+    image = sim.fresh(VIEWER, 5, timeout=5.0)[-1]
+    assert len(image.data) == 3 * image.height * image.width
+    assert sim.fresh(IMAGE)[-1].height == 256  # the policy's camera goes on
+    assert set_live(sim, "viewer_camera_rate", 0.0).successful
+    sim.spin(0.7)
+    sim.heard[VIEWER].clear()
+    sim.spin(0.5)
+    assert not sim.heard[VIEWER]
 
 
 def test_action_delay_holds_commands_back(sim):
     go_home(sim)
-    assert set_delay(sim, "action_delay", 0.6).successful
+    assert set_live(sim, "action_delay", 0.6).successful
     sim.send(ROBOT.arm_command_topic, trajectory(HOME + 0.1, 0.1))
     sim.spin(0.3)
     np.testing.assert_allclose(arm(sim), HOME, atol=0.01)
     sim.spin_until(lambda: np.allclose(arm(sim), HOME + 0.1, atol=0.01), timeout=3.0)
-    assert set_delay(sim, "action_delay", 0.0).successful
+    assert set_live(sim, "action_delay", 0.0).successful
     go_home(sim)
 
 
