@@ -198,12 +198,13 @@ def main(args: list[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except PolicyError as error:
+    except Exception as error:
+        if not rclpy.ok():  # a signal took ROS down under whatever was being done, loading the policy above all
+            return 0
+        if not isinstance(error, PolicyError):
+            raise
         print(f"policy_node: {error}", file=sys.stderr, flush=True)
         return EXIT_UNUSABLE
-    except Exception:  # a signal takes ROS down under whatever is being done, loading the policy above all
-        if rclpy.ok():
-            raise
     finally:
         if node is not None:
             node.close()
