@@ -72,6 +72,8 @@ package_digest() { # DIRECTORY: of what a build depends on; modules and data are
 
 build_stage() { # builds the packages whose build description changed since they were built
   local package stale=()
+  # Not the colcon program: that may be the system's, whose interpreter does not see the virtual environment.
+  local colcon='import sys; from colcon_core.command import main; sys.argv[0] = "colcon"; sys.exit(main())'
   for package in src/*/package.xml; do
     package=$(basename "$(dirname "$package")")
     if [[ ! -d $BUILD/install ]] || ! fresh "built-$package" "$(package_digest "src/$package")"; then stale+=("$package"); fi
@@ -80,7 +82,7 @@ build_stage() { # builds the packages whose build description changed since they
   announce
   say "    ${stale[*]}"
   # shellcheck source=scripts/env.sh
-  (source scripts/env.sh && logged colcon "$VENV/bin/colcon" --log-base "$BUILD/log" build --base-paths src --merge-install \
+  (source scripts/env.sh && logged colcon "$VENV/bin/python" -c "$colcon" --log-base "$BUILD/log" build --base-paths src --merge-install \
     --symlink-install --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
     --event-handlers console_direct- console_cohesion- console_start_end+ \
     --cmake-args -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release "-DPython3_EXECUTABLE=$VENV/bin/python" --no-warn-unused-cli)
