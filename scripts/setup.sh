@@ -66,7 +66,7 @@ package_digest() { # DIRECTORY: of what a build depends on; modules and data are
   {
     find "$1/" -type f \( -name package.xml -o -name setup.py -o -name setup.cfg -o -name CMakeLists.txt -o -name '*.msg' \
       -o -name '*.srv' -o -name '*.action' \) -not -path '*/test/*' -print0 | sort -z | xargs -0 sha256sum
-    find -L "$1/" -type f \( -path '*/launch/*.py' -o -path '*/config/*.yaml' \) | sort
+    find -L "$1/" -type f \( -path '*/launch/*.py' -o -path '*/config/*' \) -not -name '*.pyc' | sort
   } | digest
 }
 
