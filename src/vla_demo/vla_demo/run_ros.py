@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from vla_demo.samples import Recording
 from vla_demo.session import Session
 
 VIEWER_HZ = 10.0
+NICE = 5  # the recorder yields to the graph that it watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def run(settings: RunSettings, plans: Sequence[Plan], recording: Recording, prog
     Raises GraphEndedError when the graph does not come up in time, ends by itself or does not stop cleanly.
     """
     with GraphProcess(settings.command(), settings.log) as graph, progress:
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         with GraphClient(recording, settings.pictures, graph.check) as client:
             _wait_until_ready(client, graph, settings, progress)
             Session(

@@ -14,7 +14,7 @@ from vla_sim.world import World
 
 
 class Camera:
-    """Renders one or more named cameras of a world at one size. Use all those of a process in one thread."""
+    """Renders one or more named cameras of a world at one size. Belongs to the thread that makes it."""
 
     def __init__(self, world: World, height: int = 256, width: int = 320) -> None:
         self.height, self.width = height, width

@@ -9,7 +9,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +23,7 @@ TICK_S = 0.005  # the physics thread wakes up no more often
 JOINT_STEPS = 5  # joint states every 10 ms
 LOOK_UP_S = 0.5  # how soon a camera that is turned on live begins
 CAMERA_NICE = 5  # drawing yields to physics, and to a controller on the same cores
+VIEWER_NICE = 15  # pictures for people yield to those for the policy
 
 Image = NDArray[np.uint8]
 
@@ -117,13 +117,14 @@ class CameraLoop(Loop):
         self,
         simulation: Simulation,
         rates_hz: Mapping[str, float],
-        sizes: Mapping[str, tuple[int, int]],
+        size: tuple[int, int],
         publish: Callable[[Shot], None],
         failed: Callable[[str], None],
+        nice: int = CAMERA_NICE,
     ) -> None:
-        """`rates_hz` and `sizes` (height, width) of each camera by its name in the scene."""
+        """`rates_hz`: of each camera by its name in the scene; `size`: (height, width); `nice`: of the thread."""
         super().__init__("cameras", failed)
-        self._simulation, self._publish, self._sizes = simulation, publish, dict(sizes)
+        self._simulation, self._publish, self._size, self._nice = simulation, publish, size, nice
         self._rates = dict(rates_hz)
         self.delay = 0.0  # [s]
         self.frames = 0
@@ -140,26 +141,26 @@ class CameraLoop(Loop):
 
     def _run(self) -> None:
         if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), CAMERA_NICE)  # of this thread and its GL threads
-        rates: dict[str, float] = {}
-        schedules: dict[str, Schedule] = {}
-        cameras: dict[tuple[int, int], Camera] = {}
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)  # of this thread and its GL threads
+        while not self._stopping.is_set():
+            if self.wanted_hz > 0:
+                with Camera(self._simulation.world, *self._size) as camera:
+                    self._take_pictures(camera)
+            self._stopping.wait(LOOK_UP_S)
+
+    def _take_pictures(self, camera: Camera) -> None:
+        """Until the rates change."""
+        rates, now = self._rates, time.monotonic()
+        schedules = {name: Schedule(rate, now) for name, rate in rates.items() if rate > 0}
         waiting: DelayLine[Shot] = DelayLine()
-        with ExitStack() as stack:
-            while not self._stopping.is_set():
-                if rates is not self._rates:
-                    rates, now = self._rates, time.monotonic()
-                    schedules = {name: Schedule(rate, now) for name, rate in rates.items() if rate > 0}
-                    for size in {self._sizes[name] for name in schedules} - set(cameras):
-                        cameras[size] = stack.enter_context(Camera(self._simulation.world, *size))
-                due = min([waiting.next_due, *(s.next_due for s in schedules.values())])
-                self._sleep_until(min(due, time.monotonic() + LOOK_UP_S))
-                for name, schedule in schedules.items():
-                    if not self._stopping.is_set() and schedule.take(time.monotonic()):
-                        due = time.monotonic() + self.delay
-                        waiting.put(self._shoot(cameras[self._sizes[name]], name), due)
-                for shot in waiting.take(time.monotonic()):
-                    self._publish(shot)
+        while not self._stopping.is_set() and rates is self._rates:
+            self._sleep_until(min([waiting.next_due, *(s.next_due for s in schedules.values())]))
+            for name, schedule in schedules.items():
+                if not self._stopping.is_set() and schedule.take(time.monotonic()):
+                    due = time.monotonic() + self.delay
+                    waiting.put(self._shoot(camera, name), due)
+            for shot in waiting.take(time.monotonic()):
+                self._publish(shot)
 
     def _shoot(self, camera: Camera, name: str) -> Shot:
         start = time.monotonic()

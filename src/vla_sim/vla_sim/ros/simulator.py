@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from vla_msgs.msg import SceneState, TaskStatus
 from vla_msgs.srv import SetTask
-from vla_sim.loops import CameraLoop, PhysicsLoop, Shot
+from vla_sim.loops import VIEWER_NICE, CameraLoop, PhysicsLoop, Shot
 from vla_sim.ros.command_intake import CommandIntake
 from vla_sim.ros.messages import (
     camera_info_to_msg,
@@ -49,12 +49,13 @@ class SimulatorNode(Node):
         arm_topic = settings.arm_command_topic or world.robot.arm_command_topic
         self._commands = CommandIntake(self, self._simulation, arm_topic, settings.gripper_command_topic)
         self._physics = PhysicsLoop(self._simulation, self._publish_joints, self._on_failure)
-        self._cameras = self._create_cameras(settings)
+        self._cameras, self._viewer = self._create_cameras(settings)
         self._cameras.delay = settings.camera_delay
         self.add_on_set_parameters_callback(self._on_parameters)
         self._seen = (time.monotonic(), 0, 0)  # when diagnostics last ran: time, frames, refusals
         self._physics.start()
         self._cameras.start()
+        self._viewer.start()
         self.get_logger().info(f"simulating {world.robot.name}; arm commands on {arm_topic}")
 
     def destroy_node(self) -> None:
@@ -62,18 +63,19 @@ class SimulatorNode(Node):
         if hasattr(self, "_physics"):
             self._physics.stop()
             self._cameras.stop()
+            self._viewer.stop()
         super().destroy_node()
 
-    def _create_cameras(self, settings: Settings) -> CameraLoop:
+    def _create_cameras(self, settings: Settings) -> tuple[CameraLoop, CameraLoop]:
+        """The cameras of the robot, and beside them in a thread of its own the one for people."""
+        rates = {CAMERA: settings.camera_rate, WRIST_CAMERA: settings.wrist_camera_rate}
         size = (settings.camera_height, settings.camera_width)
+        viewer_rate = {VIEWER_CAMERA: settings.viewer_camera_rate}
         viewer_size = (settings.viewer_camera_height, settings.viewer_camera_width)
-        rates = {
-            CAMERA: settings.camera_rate,
-            WRIST_CAMERA: settings.wrist_camera_rate,
-            VIEWER_CAMERA: settings.viewer_camera_rate,
-        }
-        sizes = {CAMERA: size, WRIST_CAMERA: size, VIEWER_CAMERA: viewer_size}
-        return CameraLoop(self._simulation, rates, sizes, self._publish_shot, self._on_failure)
+        return (
+            CameraLoop(self._simulation, rates, size, self._publish_shot, self._on_failure),
+            CameraLoop(self._simulation, viewer_rate, viewer_size, self._publish_shot, self._on_failure, VIEWER_NICE),
+        )
 
     def _create_outputs(self, settings: Settings) -> None:
         self._joints = self.create_publisher(JointState, settings.joint_states_topic, 10)
@@ -129,7 +131,7 @@ class SimulatorNode(Node):
             elif parameter.name == "action_delay":
                 self._simulation.set_action_delay(parameter.value)
             elif parameter.name == "viewer_camera_rate":
-                self._cameras.set_rate(VIEWER_CAMERA, parameter.value)
+                self._viewer.set_rate(VIEWER_CAMERA, parameter.value)
         return SetParametersResult(successful=True)
 
     # Outputs
