@@ -277,11 +277,3 @@ def test_wrong_parameters_end_with_a_message(start_node, parameters, said):
     assert process.process.wait(timeout=20.0) == 1
     assert said in process.output
     assert "Traceback" not in process.output
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ends_quietly(start_node, number):
-    process = start_node("camera_node")
-    process.wait_for("waiting for images")
-    assert process.stop(number) == 0
-    assert "Traceback" not in process.output

@@ -106,11 +106,3 @@ def test_first_instruction_waits_for_a_listener(start_node, bench):
     (message,) = bench.received[topic]
     assert message.text == "pick up the bowl"
     assert process.stop(signal.SIGTERM) == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ends_quietly(start_node, number):
-    process = start_node("instruction_node", instruction_topic="/third/instruction")
-    process.wait_for("listening")
-    assert process.stop(number) == 0
-    assert "Traceback" not in process.output

@@ -1,25 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start and end of a node's process."""
+"""Start and end of a node's process. Imports nothing slow, so that a signal during the imports is noted too."""
 
+import importlib
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-
-import rclpy
-from rclpy.executors import ExternalShutdownException
-from rclpy.node import Node
+import threading
+from collections.abc import Sequence
 
 from vla_perception.errors import PerceptionError
 
 
-def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int:
-    """Spin a node until SIGINT or SIGTERM. Returns the exit status: 0, or 1 with a message for refused parameters."""
+def run(module: str, node_class: str, args: Sequence[str] | None = None) -> int:
+    """Spin the node of ``module`` until SIGINT or SIGTERM.
+
+    Returns the exit status: 0, or 1 with a message for refused parameters.
+    """
+    ending = _note_signals()
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+    from rclpy.signals import SignalHandlerOptions
+
+    make_node = getattr(importlib.import_module(module), node_class)
     node = None
     try:
-        rclpy.init(args=args)
+        # rclpy's own handlers would lose a signal that comes while the context is being made.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        threading.Thread(target=_shut_down_after, args=(ending,), daemon=True).start()
         node = make_node()
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     except PerceptionError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -28,9 +38,24 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int
         if rclpy.ok():  # a call that the shutdown cut short is no failure
             raise
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # a second signal must not interrupt the cleaning up
-            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _note_signals() -> int:
+    """Turn SIGINT and SIGTERM into bytes of the pipe whose reading end is returned."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return reading
+
+
+def _shut_down_after(pipe: int) -> None:
+    import rclpy
+
+    os.read(pipe, 1)
+    rclpy.try_shutdown()
