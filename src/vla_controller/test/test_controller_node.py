@@ -52,7 +52,7 @@ class Arm:
         node.create_subscription(PoseStamped, "/vla/ee_pose", self.poses.append, 10)
         node.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         self._services = {
-            name: node.create_client(Trigger, f"/controller_node/{name}") for name in ("estop", "reset_estop")
+            name: node.create_client(Trigger, f"/controller_node/{name}") for name in ("estop", "reset_estop", "home")
         }
         node.create_timer(0.01, self._send_joint_state)
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -213,7 +213,10 @@ def test_a_working_life(arm: Arm, start: Callable[..., Controller]) -> None:
     arm.wait(lambda: any(s.level == b"\x02" for d in arm.diagnostics for s in d.status if "controller" in s.name))
     arm.chunk((0.0, 0.02, 0.0), instruction="b")
     arm.wait(lambda: any(r.name == "estopped" for r in arm.statuses[-1].refusals))
+    assert not arm.call("home").success
     assert arm.call("reset_estop").success
+    assert arm.call("home").success
+    arm.wait(lambda: np.allclose(arm.q, CONFIG.home, atol=1e-4) and arm.speed() == 0.0)
 
     arm.sending = False
     arm.wait(lambda: any(r.name == "joint_state_stale" for r in arm.statuses[-1].refusals))

@@ -170,3 +170,18 @@ def test_a_target_outside_the_workspace_is_moved_onto_it_and_counted(bench: Benc
     assert bench.controller.log.count("workspace_clamped") > 0
     assert bench.pose.position[1] <= config.workspace_upper[1] + 1e-3
     assert bench.violations() == []
+
+
+def test_it_goes_home_within_the_limits_and_waits_for_a_new_instruction(bench: Bench) -> None:
+    for _ in range(5):
+        bench.send(Step(np.array([0.0, 0.05, -0.02]), np.array([0.0, 0.0, 0.3])))
+        bench.tick(4)
+    assert bench.controller.go_home(bench.now) is None
+    bench.tick(3)
+    refusal = bench.send(Step())
+    assert refusal is not None
+    assert refusal.name == "stopped"
+    bench.tick(60)
+    assert np.allclose(bench.q, bench.controller.config.home, atol=1e-4)
+    assert bench.setpoints[-1].state == ControllerState.HOLDING
+    assert bench.violations() == []

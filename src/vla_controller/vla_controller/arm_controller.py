@@ -122,6 +122,17 @@ class ArmController:
             self.halt("emergency stop reset; waiting for a new instruction")
         return None
 
+    def go_home(self, now: float) -> Refusal | None:
+        """Move to the robot's home joints from wherever it is; chunks are refused until a new instruction comes."""
+        refusal = self._ready(now)
+        if refusal is not None or self._state is None:
+            return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
+        self.halt("going home")
+        self._stopped = True
+        self._filter.start(self._state.q)
+        self._planner.go(now, self._state.q, self.config.home)
+        return None
+
     def halt(self, reason: str) -> None:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
         self._planner.clear()

@@ -12,7 +12,6 @@ from types import FrameType
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -34,6 +33,7 @@ from vla_msgs.msg import ActionChunk, ControllerStatus, Instruction
 SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DISCOVERY_TIME = 1.0  # [s] in which another controller would be seen
+PROBATION_TIME = 10.0  # [s] after the start in which this controller gives way to one that was discovered late
 STOP_TIME = 0.9  # [s] at most, to come to rest at shutdown
 EXIT_UNUSABLE = 2  # a parameter or the robot's description cannot be used, or another controller is there
 
@@ -68,14 +68,18 @@ class ControllerNode(Node):
         """Raise OtherControllerError when somebody already publishes to the arm."""
         deadline = time.monotonic() + DISCOVERY_TIME
         while self._closing is None and time.monotonic() < deadline:
-            count = self.count_publishers(self.arm_topic)
-            if count:
-                raise OtherControllerError(f"{count} other publisher(s) already command the arm on {self.arm_topic}")
+            self._rivals = self.count_publishers(self.arm_topic)
+            if self._rivals:
+                raise OtherControllerError(self._rivalry())
             time.sleep(0.05)
+
+    def _rivalry(self) -> str:
+        return f"{self._rivals} other publisher(s) already command the arm on {self.arm_topic}"
 
     def connect(self) -> None:
         """Create publishers, subscriptions and services."""
         settings, config = self.settings, self._config
+        self._connected = time.monotonic()
         gripper_topic = settings.gripper_command_topic or config.gripper_command_topic
         self._arm = self.create_publisher(JointTrajectory, self.arm_topic, 1)
         self._gripper = self.create_publisher(JointTrajectory, gripper_topic, 1)
@@ -87,6 +91,7 @@ class ControllerNode(Node):
         self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
         self.create_service(Trigger, "~/estop", self._on_estop)
         self.create_service(Trigger, "~/reset_estop", self._on_reset_estop)
+        self.create_service(Trigger, "~/home", self._on_home)
         self.create_timer(1.0, self._on_second)
 
     def begin_closing(self) -> None:
@@ -159,8 +164,7 @@ class ControllerNode(Node):
         if self._closing is not None:
             return
         if self._rivals:
-            reason = f"{self._rivals} other publisher(s) command the arm on {self.arm_topic}"
-            self._controller.log.add(Refusal("other_publisher", reason))
+            self._controller.log.add(Refusal("other_publisher", self._rivalry()))
             return
         refusal = self._controller.accept(conversions.chunk_from_msg(msg, self._max_steps), self._now())
         if refusal is not None:
@@ -171,27 +175,33 @@ class ControllerNode(Node):
 
     def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._controller.estop()
-        response.success, response.message = True, "decelerating; latched until reset"
-        return response
+        return _answer(response, None, "decelerating; latched until reset")
 
     def _on_reset_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        refusal = self._controller.reset_estop()
-        response.success = refusal is None
-        response.message = "reset; give a new instruction to move" if refusal is None else refusal.reason
-        return response
+        return _answer(response, self._controller.reset_estop(), "reset; give a new instruction to move")
+
+    def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return _answer(response, self._controller.go_home(self._now()), "going home; give a new instruction to move on")
 
     def _on_second(self) -> None:
         self._send_gripper(1.0)  # again, for a gripper that has just come
+        controller = self._controller
         self._rivals = max(0, self.count_publishers(self.arm_topic) - 1)
         if self._rivals:
-            self._controller.halt(f"{self._rivals} other publisher(s) command the arm on {self.arm_topic}")
-        controller = self._controller
+            controller.halt(self._rivalry())
+            if time.monotonic() - self._connected < PROBATION_TIME and not controller.chunks_accepted:
+                raise OtherControllerError(self._rivalry())
         health = diagnose(self._setpoint, controller, self._times, self._refused_before)
         self._refused_before = controller.log.total()
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(
             conversions.diagnostics_to_msg(stamp, health.level, health.message, self._config.robot, health.values)
         )
+
+
+def _answer(response: Trigger.Response, refusal: Refusal | None, done: str) -> Trigger.Response:
+    response.success, response.message = refusal is None, done if refusal is None else refusal.reason
+    return response
 
 
 def _serve(node: ControllerNode) -> None:
@@ -202,26 +212,13 @@ def _serve(node: ControllerNode) -> None:
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    priority = pace.ask_for_real_time() if node.settings.realtime else "normal priority"
     node.refuse_a_second_controller()
     node.connect()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    priority = pace.ask_for_real_time() if node.settings.realtime else "normal priority"
     pace.settle_memory()
     node.get_logger().info(f"{node.settings.rate:g} Hz to {node.arm_topic}, {priority}")
-    period = 1.0 / node.settings.rate
-    try:
-        if node.get_parameter("use_sim_time").value:
-            pace.run_on_ros_clock(executor, node.get_clock(), period, node.tick)
-        else:
-            pace.run_on_wall_clock(executor, period, node.tick)
-    except Exception:  # whatever broke, the arm is brought to rest before it is reported
-        node.begin_closing()
-        while node.tick():
-            time.sleep(period)
-        raise
-    finally:
-        executor.shutdown()
+    sim_time = node.get_parameter("use_sim_time").value
+    pace.run(node, node.get_clock() if sim_time else None, 1.0 / node.settings.rate, node.tick, node.begin_closing)
 
 
 def main(args: list[str] | None = None) -> int:

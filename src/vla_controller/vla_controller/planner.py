@@ -14,6 +14,7 @@ from vla_controller.kinematics import Kinematics
 from vla_controller.reference import (
     Path,
     Schedule,
+    Waypoint,
     join,
     joint_targets,
     pose_targets,
@@ -28,6 +29,7 @@ from vla_controller.settings import ControllerSettings
 
 Array = npt.NDArray[np.float64]
 
+_GO_SHARE = 0.3  # of the top speeds, for going home
 _UNREACHABLE_DISTANCE = 0.02  # [m] between a target and the nearest pose that the arm can take
 
 
@@ -93,6 +95,13 @@ class Planner:
         if chunk.mode in JOINT_MODES:
             return self._follow_joints(chunk, plan, now, setpoint)
         return self._follow_poses(chunk, plan, now, setpoint)
+
+    def go(self, now: float, setpoint: Array, joints: Array) -> None:
+        """Replace the path by a straight one in joint space from ``setpoint`` to ``joints``, both (n,) [rad]."""
+        speed = _GO_SHARE * self._config.limits.velocity
+        duration = max(0.1, float(np.max(np.abs(joints - setpoint) / speed)))
+        self._joints = Path((Waypoint(now, setpoint), Waypoint(now + duration, joints)))
+        self._poses = None
 
     def _follow_poses(self, chunk: Chunk, plan: Schedule, now: float, setpoint: Array) -> Refusal | None:
         commanded = self._kinematics.fk(setpoint)

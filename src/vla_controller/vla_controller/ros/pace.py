@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 
 from rclpy.clock import Clock
-from rclpy.executors import Executor
+from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.node import Node
 
 _SLEEP_ALONE = 0.0015  # [s] before a tick in which no callback is begun any more
+_LEAST_SHARE = 0.8  # of the period between two ticks
 _PRIORITY = 10  # of the real-time scheduler, 1 to 99
 _NICENESS = -10
 _SIM_TIME_POLL = 0.005  # [s]
@@ -49,11 +51,37 @@ def settle_memory() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def run_on_wall_clock(executor: Executor, period: float, tick: Callable[[], bool]) -> None:
-    """Call ``tick`` every ``period`` [s] until it returns False. Ticks that were missed altogether are left out."""
+def run(node: Node, clock: Clock | None, period: float, tick: Callable[[], bool], close: Callable[[], None]) -> None:
+    """Serve ``node`` and call ``tick`` every ``period`` [s] of the wall clock, or of ``clock``, until it returns False.
+
+    When anything raises, ``close`` is called and ``tick`` goes on until it returns False, so that the arm is at rest
+    before the error is reported.
+    """
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if clock is None:
+            _run_on_wall_clock(executor, period, tick)
+        else:
+            _run_on_ros_clock(executor, clock, period, tick)
+    except Exception:
+        close()
+        while tick():
+            time.sleep(period)
+        raise
+    finally:
+        executor.shutdown()
+
+
+def _run_on_wall_clock(executor: Executor, period: float, tick: Callable[[], bool]) -> None:
+    """After a late tick the next one keeps a distance: two setpoints at once would ask the arm for twice its speed."""
     due = time.monotonic()
-    while tick():
-        due = max(due + period, time.monotonic() - period)
+    while True:
+        start = time.monotonic()
+        if not tick():
+            return
+        due = max(due + period, start + _LEAST_SHARE * period)
+        executor.spin_once(timeout_sec=0.0)  # at least one callback, however late it is
         while (remaining := due - time.monotonic()) > 0.0:
             if remaining > _SLEEP_ALONE:
                 executor.spin_once(timeout_sec=remaining - _SLEEP_ALONE)
@@ -61,8 +89,8 @@ def run_on_wall_clock(executor: Executor, period: float, tick: Callable[[], bool
                 time.sleep(remaining)
 
 
-def run_on_ros_clock(executor: Executor, clock: Clock, period: float, tick: Callable[[], bool]) -> None:
-    """The same where a simulator gives the time; a clock that stands still stops the ticks as well."""
+def _run_on_ros_clock(executor: Executor, clock: Clock, period: float, tick: Callable[[], bool]) -> None:
+    """A clock that stands still stops the ticks as well."""
     due = 0.0
     while True:
         now = clock.now().nanoseconds * 1e-9
