@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripted expert through policy, controller and physics in lockstep: a few episodes of every family."""
+
+import numpy as np
+import pytest
+from vla_policy.policy import InstructionError, ObservationError
+from vla_sim.expert_policy import ExpertPolicy
+from vla_sim.layout import Layout, sample_layout, sample_task
+from vla_sim.scene import BLOCK_HALF
+from vla_sim.task import FAMILIES, SuccessTest, Task
+from vla_sim.world import World
+from vla_training.lockstep import Lockstep
+
+MAX_STEPS = 75
+CASES = [("fr3", family) for family in FAMILIES] + [("wx250s", "pick"), ("wx250s", "place")]
+
+
+@pytest.fixture(scope="module")
+def locksteps():
+    made: dict[str, Lockstep] = {}
+
+    def get(robot: str) -> Lockstep:
+        if robot not in made:
+            made[robot] = Lockstep(World(robot))
+        return made[robot]
+
+    return get
+
+
+def act(lockstep: Lockstep, expert: ExpertPolicy) -> bool:
+    """One policy period; whether the expert says that it is done."""
+    observation = lockstep.observe(scene=True, image=False)
+    chunk = expert.infer(observation)
+    assert lockstep.apply(observation, chunk) is None, "the controller refused the expert"
+    return chunk.steps[0].terminate
+
+
+def succeeds(lockstep: Lockstep, expert: ExpertPolicy, task: Task) -> bool:
+    test = SuccessTest(lockstep.world, task)
+    expert.reset(task.text())
+    for _ in range(MAX_STEPS):
+        act(lockstep, expert)
+        if test.update():
+            return True
+    return False
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("robot", "family"), CASES)
+def test_expert_succeeds(locksteps, robot, family, seed):
+    lockstep = locksteps(robot)
+    rng = np.random.default_rng(seed)
+    task = sample_task(rng, family)
+    sample_layout(lockstep.world.robot, task, rng).apply(lockstep.world)
+    lockstep.start()
+    expert = ExpertPolicy(robot, lockstep.settings.policy_period)
+    assert succeeds(lockstep, expert, task)
+    ends = [act(lockstep, expert) for _ in range(15)]  # it notices, ends, and the success lasts
+    assert ends[-1]
+    assert SuccessTest(lockstep.world, task).holds_now() or family in ("near", "push")  # those compare with the start
+
+
+def test_expert_changes_its_mind_with_the_instruction(locksteps):
+    """A block in the hand for one task is set down before the next one."""
+    lockstep = locksteps("fr3")
+    first, second = Task("pick", "red block"), Task("pick", "blue block")
+    Layout(first, {"red block": (0.5, 0.1, 0.0), "blue block": (0.5, -0.1, 0.0)}).apply(lockstep.world)
+    lockstep.start()
+    expert = ExpertPolicy("fr3", lockstep.settings.policy_period)
+    assert succeeds(lockstep, expert, first)
+    lockstep.new_instruction()
+    assert succeeds(lockstep, expert, second)
+    assert lockstep.world.object_pose("red block")[2] < 1.5 * BLOCK_HALF
+
+
+def test_expert_that_lacks_something_says_so(locksteps):
+    expert = ExpertPolicy("fr3", 0.2)
+    seen = locksteps("fr3").observe(scene=False, image=False)
+    with pytest.raises(InstructionError, match="reset"):
+        expert.infer(seen)
+    with pytest.raises(InstructionError, match="pick up the red block"):
+        expert.reset("make coffee")
+    expert.reset("pick up the red block")
+    with pytest.raises(ObservationError, match="scene"):
+        expert.infer(seen)
