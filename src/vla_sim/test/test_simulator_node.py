@@ -301,6 +301,15 @@ def test_ends_quietly_on_a_signal(start_simulator, number):
     assert "Traceback" not in process.output
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("seconds", [0.5, 1.0])
+def test_a_signal_while_it_starts_ends_it_quietly_too(start_simulator, number, seconds):
+    process = start_simulator()
+    time.sleep(seconds)
+    assert process.end(number) == 0
+    assert "Traceback" not in process.output
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [

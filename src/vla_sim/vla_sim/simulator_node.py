@@ -3,53 +3,54 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 INVALID = 2  # exit status when a parameter is not valid
+WAIT_S = 0.2  # how soon a signal is noticed when nothing else happens
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM. Returns 0, 1 after a failure, or 2 for parameters that are not valid."""
-    # Imports stand here so that Ctrl-C during them ends quietly, and the renderer is chosen before MuJoCo is loaded.
+    # Signals only set a flag: an exception out of nowhere while libraries load or threads start can end in a crash.
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    from vla_sim.graphics import GraphicsError, ensure_renderer  # this and what follows loads MuJoCo: after the flag
+
     try:
-        from vla_sim.graphics import GraphicsError, ensure_renderer
-
-        try:
-            ensure_renderer()
-        except GraphicsError as error:
-            return _refuse(error, 1)
-        return _run(args)
-    except KeyboardInterrupt:
-        return 0
+        ensure_renderer()
+    except GraphicsError as error:
+        return _refuse(error, 1)
+    return 0 if stopping.is_set() else _run(args, stopping)
 
 
-def _run(args: Sequence[str] | None) -> int:
+def _run(args: Sequence[str] | None, stopping: threading.Event) -> int:
     import rclpy
-    from rclpy.executors import ExternalShutdownException
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
 
     from vla_sim.robots import UnknownRobotError
     from vla_sim.ros.simulator import SimulatorNode
     from vla_sim.settings import SettingsError
 
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = None
     try:
-        rclpy.init(args=args)
         node = SimulatorNode()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not stopping.is_set():
+            executor.spin_once(timeout_sec=WAIT_S)
+    except ExternalShutdownException:
         pass
     except (SettingsError, UnknownRobotError) as error:
         return _refuse(error, INVALID)
-    except Exception:
-        if rclpy.ok():  # a call that the shutdown cut short is no failure
-            raise
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # a second signal must not interrupt the cleaning up
-            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    return 1 if node is not None and node.failure else 0
+    return 1 if node.failure else 0
 
 
 def _refuse(error: Exception, status: int) -> int:
