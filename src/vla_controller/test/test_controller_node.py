@@ -250,7 +250,7 @@ def test_a_second_controller_is_refused_and_the_first_goes_on(arm: Arm, start: C
     arm.wait_for_state(1)
     second = start()
     assert second.process.wait(20.0) == 2
-    assert "already command the arm on /fr3_arm_controller/joint_trajectory" in second.output
+    assert "the arm on /fr3_arm_controller/joint_trajectory" in second.output
     assert "Traceback" not in second.output
     assert first.process.poll() is None
     arm.wait_for_state(1)

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -33,7 +34,6 @@ from vla_msgs.msg import ActionChunk, ControllerStatus, Instruction
 SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DISCOVERY_TIME = 1.0  # [s] in which another controller would be seen
-PROBATION_TIME = 10.0  # [s] after the start in which this controller gives way to one that was discovered late
 STOP_TIME = 0.9  # [s] at most, to come to rest at shutdown
 EXIT_UNUSABLE = 2  # a parameter or the robot's description cannot be used, or another controller is there
 
@@ -74,12 +74,15 @@ class ControllerNode(Node):
             time.sleep(0.05)
 
     def _rivalry(self) -> str:
-        return f"{self._rivals} other publisher(s) already command the arm on {self.arm_topic}"
+        return f"{self._rivals} other publisher(s) command the arm on {self.arm_topic}"
 
     def connect(self) -> None:
         """Create publishers, subscriptions and services."""
         settings, config = self.settings, self._config
-        self._connected = time.monotonic()
+        self._started = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.arm_topic)
+        self._starts = self.create_publisher(Header, "~/started", LATCHED)
+        self._starts.publish(self._started)
+        self.create_subscription(Header, "~/started", self._on_start_of_another, LATCHED)
         gripper_topic = settings.gripper_command_topic or config.gripper_command_topic
         self._arm = self.create_publisher(JointTrajectory, self.arm_topic, 1)
         self._gripper = self.create_publisher(JointTrajectory, gripper_topic, 1)
@@ -148,6 +151,12 @@ class ControllerNode(Node):
                 self.get_logger().info(f"{setpoint.state.name.lower()}: {setpoint.reason}")
             self._logged = (setpoint.state, setpoint.reason)
 
+    def _on_start_of_another(self, msg: Header) -> None:
+        """Of two controllers of one arm the later one gives way, also when discovery took its time."""
+        earlier = conversions.seconds_from_msg(msg.stamp) < conversions.seconds_from_msg(self._started.stamp)
+        if earlier and msg.frame_id == self.arm_topic:
+            raise OtherControllerError(f"another controller_node already commands the arm on {self.arm_topic}")
+
     def _on_joint_state(self, msg: JointState) -> None:
         joints = conversions.joints_from_msg(msg, self._joints)
         if joints is None:
@@ -175,13 +184,15 @@ class ControllerNode(Node):
 
     def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._controller.estop()
-        return _answer(response, None, "decelerating; latched until reset")
+        return conversions.answer(response, None, "decelerating; latched until reset")
 
     def _on_reset_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return _answer(response, self._controller.reset_estop(), "reset; give a new instruction to move")
+        return conversions.answer(response, self._controller.reset_estop(), "reset; give a new instruction to move")
 
     def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return _answer(response, self._controller.go_home(self._now()), "going home; give a new instruction to move on")
+        return conversions.answer(
+            response, self._controller.go_home(self._now()), "going home; give a new instruction to move on"
+        )
 
     def _on_second(self) -> None:
         self._send_gripper(1.0)  # again, for a gripper that has just come
@@ -189,19 +200,12 @@ class ControllerNode(Node):
         self._rivals = max(0, self.count_publishers(self.arm_topic) - 1)
         if self._rivals:
             controller.halt(self._rivalry())
-            if time.monotonic() - self._connected < PROBATION_TIME and not controller.chunks_accepted:
-                raise OtherControllerError(self._rivalry())
         health = diagnose(self._setpoint, controller, self._times, self._refused_before)
         self._refused_before = controller.log.total()
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(
             conversions.diagnostics_to_msg(stamp, health.level, health.message, self._config.robot, health.values)
         )
-
-
-def _answer(response: Trigger.Response, refusal: Refusal | None, done: str) -> Trigger.Response:
-    response.success, response.message = refusal is None, done if refusal is None else refusal.reason
-    return response
 
 
 def _serve(node: ControllerNode) -> None:

@@ -14,9 +14,11 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Pose as PoseMsg
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vla_controller.chunk import Chunk, Step
+from vla_controller.chunk import Refusal as GateRefusal
 from vla_controller.robot_config import GripperConfig
 from vla_controller.rotation import Pose
 from vla_controller.setpoint import ControllerState, Setpoint
@@ -190,3 +192,9 @@ def diagnostics_to_msg(
     msg = DiagnosticArray(status=[status])
     msg.header.stamp = stamp
     return msg
+
+
+def answer(response: Trigger.Response, refusal: GateRefusal | None, done: str) -> Trigger.Response:
+    """Reply of a service: ``done``, or the refusal's reason."""
+    response.success, response.message = refusal is None, done if refusal is None else refusal.reason
+    return response
