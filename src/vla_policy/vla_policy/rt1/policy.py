@@ -195,20 +195,24 @@ def find_checkpoint(name: str, robot: str) -> Path:
                           f"shipped are {', '.join(shipped) or 'none'}")
 
 
-def _check_device(device: str) -> None:
+def _chosen_device(device: str) -> str:
+    """The device to compute on; auto: a GPU if there is one. Raises ConfigurationError with the valid ones."""
     valid = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    if device == "auto":
+        return valid[-1]
     if device.split(":")[0] not in valid:
-        raise ConfigurationError(f"device is {device!r}; valid here are {', '.join(valid)}")
+        raise ConfigurationError(f"device is {device!r}; valid here are {', '.join(valid)}, auto")
+    return device
 
 
 def create(config: PolicyConfig) -> RT1Policy:
     """Load, check and warm up. Raises CheckpointError (missing, damaged, other robot) and ConfigurationError."""
-    _check_device(config.device)
+    device = _chosen_device(config.device)
     if config.threads > 0:
         torch.set_num_threads(config.threads)
     folder = find_checkpoint(config.checkpoint, config.robot)
     checkpoint = load_checkpoint(folder, robot=config.robot or None)
     encoder = InstructionEncoder(max_tokens=checkpoint.info.network.instruction_tokens)
-    policy = RT1Policy(checkpoint, encoder, config.device, config.period_s, source=str(folder))
+    policy = RT1Policy(checkpoint, encoder, device, config.period_s, source=str(folder))
     policy.warm_up()
     return policy
