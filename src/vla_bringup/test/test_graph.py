@@ -53,7 +53,6 @@ def test_seed_is_a_whole_number(text):
         ({"policy": "expert", "sim": "none"}, "scene_state"),
         ({"policy": "expert", "sim": "gazebo"}, "scene_state"),
         ({"policy": "replay"}, "replay_file"),
-        ({"policy": "rt1", "checkpoint": ""}, "checkpoint"),
         ({"policy": "rt1", "replay_file": "x.npz"}, "only policy:=replay"),
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
     ],

@@ -50,7 +50,7 @@ ARGUMENTS = (
     Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ("fr3", "wx250s")),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
     Argument("policy", "rt1", "What turns images into actions.", ("rt1", "expert", "replay")),
-    Argument("checkpoint", "rt1_lite", "Weights of policy:=rt1: the name of a shipped checkpoint, or a path."),
+    Argument("checkpoint", "", "Weights of policy:=rt1: a folder, or a shipped name; empty: the one shipped for the robot."),
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
@@ -72,7 +72,6 @@ RULES = (
     Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
     Rule({"policy": ("rt1", "expert")}, "only policy:=replay reads it", keep_default=("replay_file",)),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
-    Rule({"policy": ("rt1",)}, "rt1 has no weights of its own", requires="checkpoint"),
 )
 
 STACK = (
@@ -85,6 +84,7 @@ STACK = (
             "camera_delay": FromArgument("camera_delay"),
             "action_delay": FromArgument("action_delay"),
             "seed": FromArgument("seed"),
+            "task": FromArgument("instruction"),
         },
         when=MUJOCO,
     ),
