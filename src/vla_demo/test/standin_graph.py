@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stands in for vla_up: one process that offers the graph's topics and succeeds as its behaviour (argument) says.
 
-good: every task succeeds a second after its instruction; bad: none does; deaf: no controller; short: ends when a task
+good: every task succeeds half a second after its instruction; bad: none does; deaf: no controller; short: ends when a task
 is set. Takes the graph's name:=value arguments and ignores them.
 """
 
@@ -99,7 +99,7 @@ class StandIn(Node):
         if self.get_parameter("viewer_camera_rate").value > 0:
             self.viewer.publish(image)
         if self.task:
-            done = self.behaviour != "bad" and self.heard == self.task and self.seconds() - self.heard_at > 1.0
+            done = self.behaviour != "bad" and self.heard == self.task and self.seconds() - self.heard_at > 0.5
             status = TaskStatus(instruction=self.task, family=self.family, success=done, real_time_factor=0.98)
             status.header.stamp = stamp
             self.outputs[TaskStatus].publish(status)

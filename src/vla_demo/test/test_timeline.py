@@ -49,3 +49,13 @@ def test_nothing_heard_nothing_written(tmp_path: Path, recording: Recording) -> 
     recording.controller = []
     assert not write_timeline(recording, "title", tmp_path / "t.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_joint_at_rest_looks_at_rest(recording: Recording) -> None:
+    rest = np.zeros(3)
+    recording.controller = [
+        replace(tick, reference=rest, setpoint=rest + 1e-12, measured=rest) for tick in recording.controller
+    ]
+    figure = draw_timeline(recording, "title", recording.episodes[0].start, recording.episodes[-1].end)
+    low, high = figure.axes[0].get_ylim()
+    assert high - low >= 0.049

@@ -35,9 +35,9 @@ def test_nothing_is_shown_before_it_is_known(recording: Recording) -> None:
 
 def test_old_tokens_are_not_shown_as_new_ones(recording: Recording) -> None:
     time = recording.episodes[0].start + 1.0
-    assert scene_at(recording, "rt1", time, None, None).tokens
+    assert scene_at(recording, "rt1", time, None, None).chunk
     recording.chunks = [chunk for chunk in recording.chunks if chunk.stamp < time - 1.5]
-    assert not scene_at(recording, "rt1", time, None, None).tokens
+    assert not scene_at(recording, "rt1", time, None, None).chunk
 
 
 def test_between_episodes_no_instruction_is_shown(recording: Recording) -> None:
@@ -62,9 +62,10 @@ def test_views_are_where_they_belong_and_elapsed_is_drawn(recording: Recording) 
 @pytest.mark.parametrize("length", [0, 3, 500])
 def test_any_instruction_and_any_number_of_tokens_fit(recording: Recording, length: int) -> None:
     scene = scene_at(recording, "rt1", recording.episodes[0].start + 1, None, None)
-    odd = replace(scene, instruction="w" * length, tokens=(255,) * 40, dimension_names=("d",) * 40)
-    assert draw(replace(odd, probabilities=(1.0,) * 40)).shape == (HEIGHT, WIDTH, 3)
-    assert draw(replace(odd, probabilities=())).shape == (HEIGHT, WIDTH, 3)
+    assert scene.chunk
+    many = replace(scene.chunk, tokens=(255,) * 40, dimension_names=("long" * 9,) * 40, probabilities=(1.0,) * 40)
+    for chunk in (many, replace(many, probabilities=()), replace(many, tokens=(), gripper=0.3), None):
+        assert draw(replace(scene, instruction="w" * length, chunk=chunk)).shape == (HEIGHT, WIDTH, 3)
 
 
 @pytest.mark.parametrize("shape", [(10, 10), (300, 20), (7, 400)])

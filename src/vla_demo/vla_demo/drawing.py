@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from vla_demo.pictures import Image, fit
+from vla_demo.samples import ChunkSample
 from vla_demo.style import BACKGROUND, BAD, BUSY, FAINT, GOOD, LINE, PANEL, TEXT, Color, font, mix
 
 WIDTH, HEIGHT = 1280, 720
@@ -23,6 +24,7 @@ RIGHT = WIDTH - RIGHT_X
 VIEW_HEIGHT = 320  # of the policy's view
 TOKENS_TOP = TOP + VIEW_HEIGHT + GAP
 BINS = 256
+FULL_MOVE, FULL_TURN = 0.06, math.pi / 8  # [m], [rad]: ends of the scale for actions without tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,22 @@ class Scene:
     results: tuple[bool | None, ...]  # one per episode: succeeded, failed, still to come
     elapsed: float  # [s] since the instruction
     outcome: bool | None  # of the current episode; None while it runs
-    dimension_names: tuple[str, ...]
-    tokens: tuple[int, ...]  # 0..255
-    probabilities: tuple[float, ...]  # 0..1
+    chunk: ChunkSample | None  # the newest action; None when there is none for this instruction
     policy: str
     policy_hz: float
     controller_hz: float
     controller_state: str
     real_time_factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One dimension: where its mark stands (-1 left to 1 right), the number beside it, and its probability 0..1."""
+
+    name: str
+    place: float
+    value: str
+    sure: float | None = None
 
 
 def draw(scene: Scene) -> Image:
@@ -98,33 +108,50 @@ def _state(scene: Scene) -> tuple[str, Color]:
 
 
 def _tokens(pen: ImageDraw.ImageDraw, scene: Scene) -> None:
-    """One row per action dimension: where its token lies among the 256 bins, and how sure the network was."""
+    """One row per dimension of the newest action: its token and how sure the network was, or its value."""
     bottom = TOP + BODY
     pen.rectangle((RIGHT_X, TOKENS_TOP, WIDTH, bottom), fill=PANEL)
-    pen.text((RIGHT_X + 12, TOKENS_TOP + 7), "action tokens", font=font(14, bold=True), fill=TEXT)
-    if not scene.tokens:
-        note = f"{scene.policy or 'this policy'} makes no tokens" if scene.number else ""
-        pen.text((RIGHT_X + 12, TOKENS_TOP + 34), note, font=font(14), fill=FAINT)
-        return
-    pen.text((WIDTH - 12, TOKENS_TOP + 7), "bin · probability", font=font(13), fill=FAINT, anchor="ra")
-    rows = list(zip(scene.dimension_names, scene.tokens, scene.probabilities, strict=False))
+    title, unit, rows = _rows(scene)
+    pen.text((RIGHT_X + 12, TOKENS_TOP + 7), title, font=font(14, bold=True), fill=TEXT)
+    pen.text((WIDTH - 12, TOKENS_TOP + 7), unit, font=font(13), fill=FAINT, anchor="ra")
     step = min(24.0, (bottom - TOKENS_TOP - 34) / max(1, len(rows)))
-    for index, (name, token, probability) in enumerate(rows):
-        _token_row(pen, TOKENS_TOP + 32 + index * step, step, name, token, probability)
+    for index, row in enumerate(rows):
+        _row(pen, TOKENS_TOP + 32 + index * step, step, row)
 
 
-def _token_row(pen: ImageDraw.ImageDraw, y: float, step: float, name: str, token: int, probability: float) -> None:
-    left, right = RIGHT_X + 96, WIDTH - 110
-    middle = y + step / 2
-    color = mix(BAD, GOOD, probability)
-    pen.text((RIGHT_X + 12, middle), name, font=font(13), fill=TEXT, anchor="lm")
+def _rows(scene: Scene) -> tuple[str, str, list[Row]]:
+    """Title, what the numbers are, and the rows."""
+    chunk = scene.chunk
+    if chunk is None:
+        return "action", "", []
+    if not chunk.tokens:
+        return "action", f"{scene.policy} makes no tokens", _value_rows(chunk)
+    tokens = zip(chunk.dimension_names, chunk.tokens, chunk.probabilities, strict=False)
+    rows = [Row(name, 2 * token / (BINS - 1) - 1, str(token), sure) for name, token, sure in tokens]
+    return "action tokens", "bin · probability", rows
+
+
+def _value_rows(chunk: ChunkSample) -> list[Row]:
+    rows = [Row(n, v / FULL_MOVE, f"{1e3 * v:+.0f} mm") for n, v in zip("xyz", chunk.translation, strict=True)]
+    turns = zip(("roll", "pitch", "yaw"), chunk.rotation, strict=True)
+    rows += [Row(name, value / FULL_TURN, f"{math.degrees(value):+.0f}°") for name, value in turns]
+    if math.isfinite(chunk.gripper):
+        rows.append(Row("gripper", 2 * chunk.gripper - 1, f"{chunk.gripper:.2f}"))
+    return rows
+
+
+def _row(pen: ImageDraw.ImageDraw, y: float, step: float, row: Row) -> None:
+    left, right = RIGHT_X + 96, WIDTH - 120
+    middle, half = y + step / 2, (right - left) / 2
+    pen.text((RIGHT_X + 12, middle), row.name[:11], font=font(13), fill=TEXT, anchor="lm")
     pen.rectangle((left, middle - 4, right, middle + 4), fill=LINE)
-    center = left + (right - left) * 0.5
-    pen.line((center, middle - 6, center, middle + 6), fill=FAINT)
-    x = left + (right - left) * token / (BINS - 1)
+    pen.line((left + half, middle - 6, left + half, middle + 6), fill=FAINT)
+    x = left + half + half * min(1.0, max(-1.0, row.place))
+    color = BUSY if row.sure is None else mix(BAD, GOOD, row.sure)
     pen.rectangle((x - 3, middle - 7, x + 3, middle + 7), fill=color)
-    pen.text((WIDTH - 62, middle), str(token), font=font(13), fill=TEXT, anchor="rm")
-    pen.text((WIDTH - 12, middle), f"{100 * probability:.0f} %", font=font(13), fill=color, anchor="rm")
+    pen.text((WIDTH - 62, middle), row.value, font=font(13), fill=TEXT, anchor="rm")
+    if row.sure is not None:
+        pen.text((WIDTH - 12, middle), f"{100 * row.sure:.0f} %", font=font(13), fill=color, anchor="rm")
 
 
 def _footer(pen: ImageDraw.ImageDraw, scene: Scene) -> None:

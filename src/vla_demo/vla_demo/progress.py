@@ -46,14 +46,16 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def waiting(self, what: Sequence[str], seconds: float) -> None:
         """The graph is coming up and still lacks `what`."""
+        if not what:
+            return
         head = f"starting the graph, {seconds:.0f} s; waiting for: "
         if self._live and self._due(0.25):
             self._show(Text(head + "; ".join(what), style="cyan"))
-        elif not self._live and (self._phase != "; ".join(what) or self._due(LINE_EVERY_S)):
+        elif not self._live and (self._due(LINE_EVERY_S) or self._phase != "; ".join(what)):
             self._phase = "; ".join(what)
             self.say(head + self._phase)
 
@@ -71,7 +73,7 @@ class Progress:
         note = f": {episode.note}" if episode.note else ""
         number = len(self._recording.episodes)
         self.say(f"{number}/{self._count} {word} in {episode.seconds:.1f} s: {episode.instruction}{change}{note}")
-        self._shown_at = -math.inf
+        self._shown_at = time.monotonic()
 
     def encoding(self, share: float) -> None:
         """The video is being written: `share` of it, 0..1."""

@@ -89,13 +89,13 @@ class GraphClient:
         recording = self.recording
         state = recording.controller[-1].state if recording.controller else ""
         policy = recording.policy[-1] if recording.policy else None
+        now = f", now {state}" if state else ""
         checks = {
-            "the simulator's service /sim/set_task": self._set_task.service_is_ready(),
-            "two observations on /vla/observation (camera_node)": self.observations >= 2,
-            "the controller at rest on /vla/controller_status" + (f" (it is {state})" if state else ""): state
-            in ("holding", "tracking"),
-            "the policy's status on /vla/policy_status": policy is not None,
-            "instruction_node listening on " + COMMAND_TOPIC: self._command.get_subscription_count() > 0,
+            "simulator (/sim/set_task)": self._set_task.service_is_ready(),
+            "observations (/vla/observation)": self.observations >= 2,
+            f"controller at rest (/vla/controller_status{now})": state in ("holding", "tracking"),
+            "policy (/vla/policy_status)": policy is not None,
+            f"instruction intake ({COMMAND_TOPIC})": self._command.get_subscription_count() > 0,
         }
         lacking = [name for name, there in checks.items() if not there]
         if policy is not None and policy.state == "error":

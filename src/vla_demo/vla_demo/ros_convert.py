@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from vla_demo.samples import ChunkSample, ControllerSample, PolicySample, TaskSample
-from vla_msgs.msg import ActionChunk, ControllerStatus, PolicyStatus, TaskStatus
+from vla_msgs.msg import ActionChunk, ActionStep, ControllerStatus, PolicyStatus, TaskStatus
 
 
 def _names(message: Any) -> dict[int, str]:
@@ -58,6 +59,7 @@ def controller(message: ControllerStatus) -> ControllerSample:
 def chunk(message: ActionChunk, received: float) -> ChunkSample:
     """One chunk that came at `received` [s]."""
     count = len(message.dimension_names)
+    step = message.steps[0] if message.steps else ActionStep(gripper=float("nan"))
     return ChunkSample(
         stamp=received,
         observation_stamp=seconds(message.header.stamp),
@@ -67,7 +69,14 @@ def chunk(message: ActionChunk, received: float) -> ChunkSample:
         tokens=tuple(message.tokens[:count]),
         probabilities=tuple(message.token_probabilities[:count]),
         inference_time=message.inference_time,
+        translation=_vector(step.translation),
+        rotation=_vector(step.rotation),
+        gripper=step.gripper,
     )
+
+
+def _vector(message: Vector3) -> tuple[float, float, float]:
+    return message.x, message.y, message.z
 
 
 def policy(message: PolicyStatus) -> PolicySample:

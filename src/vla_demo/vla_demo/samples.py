@@ -44,7 +44,7 @@ class ControllerSample:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSample:
-    """One action chunk as it arrived. tokens and probabilities are of its first step; empty without tokens."""
+    """One action chunk as it arrived, by its first step. Without tokens, tokens and probabilities are empty."""
 
     stamp: float  # when it arrived
     observation_stamp: float
@@ -53,7 +53,10 @@ class ChunkSample:
     dimension_names: tuple[str, ...]
     tokens: tuple[int, ...]  # 0..255, one per dimension
     probabilities: tuple[float, ...]  # 0..1, one per dimension
-    inference_time: float
+    inference_time: float  # [s]
+    translation: tuple[float, float, float] = (0.0, 0.0, 0.0)  # [m]
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rotation vector [rad]
+    gripper: float = float("nan")  # opening 0..1
 
 
 @dataclass(frozen=True, slots=True)

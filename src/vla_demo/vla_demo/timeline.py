@@ -19,6 +19,7 @@ DETAIL_S = 6.0  # length of the stretch that is shown large, with the chunks' se
 CURVES = {"reference": ("#c0392b", 1.6, "-"), "setpoint": ("#1f5fa8", 1.1, "-"), "measured": ("#16a085", 1.0, "--")}
 SEAM_COLOR = "#b7bdc7"
 DPI = 110
+LEAST_RAD = 0.05
 
 
 def write_timeline(recording: Recording, title: str, path: Path) -> bool:
@@ -77,6 +78,7 @@ def _column(axes: np.ndarray, recording: Recording, window: tuple[float, float],
         for name, (color, width, style) in CURVES.items():
             values = _joint([getattr(tick, name) for tick in ticks], index, len(names))
             axes[index].plot(times, values, color=color, lw=width, ls=style)
+        _not_magnified(axes[index])
     axes[len(names)].plot(times, [tick.gripper for tick in ticks], color=CURVES["setpoint"][0], lw=1.2)
     axes[len(names)].set_ylim(-0.08, 1.08)
     _rates(axes[-3], recording, window, zero)
@@ -84,6 +86,14 @@ def _column(axes: np.ndarray, recording: Recording, window: tuple[float, float],
     axes[-1].plot(times, [1e3 * tick.tick_period for tick in ticks], ".", ms=2.5, color=CURVES["setpoint"][0])
     axes[-1].set_ylim(0, max([80.0, *(1e3 * tick.tick_period for tick in ticks if math.isfinite(tick.tick_period))]))
     axes[-1].set_xlabel("time since the first instruction [s]")
+
+
+def _not_magnified(axis: Axes) -> None:
+    """At least LEAST_RAD of height, so that a joint that rests looks as if it did."""
+    low, high = axis.get_ylim()
+    more = max(0.0, LEAST_RAD - (high - low)) / 2
+    axis.set_ylim(low - more, high + more)
+    axis.ticklabel_format(axis="y", useOffset=False, style="plain")
 
 
 def _joint(rows: list[Array], index: int, count: int) -> list[float]:
@@ -101,7 +111,7 @@ def _spans(axis: Axes, recording: Recording, zero: float) -> None:
 
 def _rates(axis: Axes, recording: Recording, window: tuple[float, float], zero: float) -> None:
     """Rates that the nodes measured: the controller's over 1 s, the policy's over 2 s, the simulator's over 5 s."""
-    ticks = between(recording.controller, *window)
+    ticks = between(recording.controller, window[0] - 1.0, window[1])
     times = np.array([tick.stamp - zero for tick in ticks])
     periods = np.array([tick.tick_period for tick in ticks])
     if len(ticks) >= 20:
@@ -168,7 +178,8 @@ def _captions(axis: Axes, recording: Recording, zero: float) -> None:
     few = len(recording.episodes) <= 8
     for index, episode in enumerate(recording.episodes):
         mark = "✓" if episode.success else "✗"
-        text = f"{mark} {episode.instruction}\n    {episode.seconds:.1f} s" if few else mark
+        change = " (changed mid-run)" if episode.replaced else ""
+        text = f"{mark} {episode.instruction}{change}\n    {episode.seconds:.1f} s" if few else mark
         color = FAMILY_COLORS.get(episode.family, OTHER_COLOR)
         axis.annotate(
             text,
