@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from vla_policy.policy import (
     ActionChunk,
     ActionMode,
@@ -16,6 +15,7 @@ from vla_policy.policy import (
     Policy,
     PolicyConfig,
 )
+
 from vla_sim.expert import expert_action, state_of
 from vla_sim.robots import get_robot
 from vla_sim.task import Task, TaskError, parse_task

@@ -71,8 +71,9 @@ def _choose_objects(task: Task, rng: np.random.Generator) -> list[str]:
     return names
 
 
-def _scatter(robot: SimRobot, names: list[str], rng: np.random.Generator, keep_clear: Array | None
-             ) -> dict[str, tuple[float, float, float]] | None:
+def _scatter(
+    robot: SimRobot, names: list[str], rng: np.random.Generator, keep_clear: Array | None
+) -> dict[str, tuple[float, float, float]] | None:
     placed: dict[str, tuple[float, float, float]] = {}
     for name in names:
         for _ in range(40):

@@ -51,8 +51,13 @@ def _package_file(package: str, *parts: str) -> Path:
         raise UnknownRobotError(f"the robot's model is in the Python package {package!r}, which is missing") from error
 
 
-def _add_tool(body: mujoco.MjsBody, pos: tuple[float, ...], quat: tuple[float, ...], camera_pos: tuple[float, ...],
-              camera_quat: tuple[float, ...]) -> None:
+def _add_tool(
+    body: mujoco.MjsBody,
+    pos: tuple[float, ...],
+    quat: tuple[float, ...],
+    camera_pos: tuple[float, ...],
+    camera_quat: tuple[float, ...],
+) -> None:
     """The tool centre point (z out of the hand, y along the finger opening) and the wrist camera."""
     body.add_site(name="tcp", pos=pos, quat=quat, size=[0.004] * 3, group=5)
     body.add_camera(name="wrist", pos=camera_pos, quat=camera_quat, fovy=70)
@@ -98,8 +103,9 @@ def _load_wx250s() -> mujoco.MjSpec:
     spec = mujoco.MjSpec.from_file(str(_package_file("vla_sim", "assets", "wx250s.xml")))
     spec.meshdir = str(meshes)
     _add_fingers(spec, ("left_finger", "right_finger"), (0.015, 0.037), damping=20.0)
-    _add_tool(spec.body("gripper_link"), (0.093575, 0, 0), (0.70711, 0, 0.70711, 0), (0.0, 0, 0.07),
-              (0.5, 0.5, -0.5, -0.5))
+    _add_tool(
+        spec.body("gripper_link"), (0.093575, 0, 0), (0.70711, 0, 0.70711, 0), (0.0, 0, 0.07), (0.5, 0.5, -0.5, -0.5)
+    )
     return spec
 
 
@@ -118,8 +124,14 @@ def _add_fingers(spec: mujoco.MjSpec, names: tuple[str, str], travel: tuple[floa
         actuator.forcerange = (-40, 40)
     data = np.zeros(12)
     data[1] = 1.0
-    spec.add_equality(type=mujoco.mjtEq.mjEQ_JOINT, name1=names[0], name2=names[1], data=data,
-                      objtype=mujoco.mjtObj.mjOBJ_JOINT, solref=(0.005, 1.0))
+    spec.add_equality(
+        type=mujoco.mjtEq.mjEQ_JOINT,
+        name1=names[0],
+        name2=names[1],
+        data=data,
+        objtype=mujoco.mjtObj.mjOBJ_JOINT,
+        solref=(0.005, 1.0),
+    )
 
 
 ROBOTS: dict[str, SimRobot] = {

@@ -44,11 +44,16 @@ def build_scene(robot: SimRobot) -> mujoco.MjModel:
     world = spec.worldbody
     _add_surroundings(spec, world, robot)
     for name, color in zip(BLOCKS, BLOCK_COLORS.values(), strict=True):
-        geom = dict(type=mujoco.mjtGeom.mjGEOM_BOX, size=[BLOCK_HALF] * 3, rgba=[*color, 1], mass=0.05)
+        geom = {"type": mujoco.mjtGeom.mjGEOM_BOX, "size": [BLOCK_HALF] * 3, "rgba": [*color, 1], "mass": 0.05}
         _add_object(world, name, [geom])
     _add_object(world, BOWL, _bowl_geoms())
-    can = dict(type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[0.02, 0.03, 0], rgba=[0.45, 0.47, 0.5, 1], mass=0.08)
-    ball = dict(type=mujoco.mjtGeom.mjGEOM_ELLIPSOID, size=[0.026, 0.026, 0.014], rgba=[0.4, 0.24, 0.12, 1], mass=0.05)
+    can = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "size": [0.02, 0.03, 0], "rgba": [0.45, 0.47, 0.5, 1], "mass": 0.08}
+    ball = {
+        "type": mujoco.mjtGeom.mjGEOM_ELLIPSOID,
+        "size": [0.026, 0.026, 0.014],
+        "rgba": [0.4, 0.24, 0.12, 1],
+        "mass": 0.05,
+    }
     for name, geom in zip(DISTRACTORS, (can, ball), strict=True):
         _add_object(world, name, [geom])
     return spec.compile()
@@ -70,15 +75,36 @@ def _set_options(spec: mujoco.MjSpec) -> None:
 
 def _add_surroundings(spec: mujoco.MjSpec, world: mujoco.MjsBody, robot: SimRobot) -> None:
     x = robot.table_center_x
-    world.add_light(name="lamp", pos=[x, 0.6, 1.5], dir=[0, -0.4, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-                    diffuse=[0.4] * 3, specular=[0.05] * 3, castshadow=False)
-    world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[x, 0, -0.02], size=[0.65, 0.65, 0.02],
-                   rgba=[0.62, 0.52, 0.42, 1], friction=[0.8, 0.01, 0.001])
+    world.add_light(
+        name="lamp",
+        pos=[x, 0.6, 1.5],
+        dir=[0, -0.4, -1],
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=[0.4] * 3,
+        specular=[0.05] * 3,
+        castshadow=False,
+    )
+    world.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        pos=[x, 0, -0.02],
+        size=[0.65, 0.65, 0.02],
+        rgba=[0.62, 0.52, 0.42, 1],
+        friction=[0.8, 0.01, 0.001],
+    )
     for sign, side in ((1, "left"), (-1, "right")):
-        world.add_geom(name=f"{side}_line", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[x, sign * robot.side_line_y, 0.0001],
-                       size=[robot.reach_x + 0.05, 0.003, 0.0002], rgba=[0.9, 0.9, 0.85, 1], contype=0, conaffinity=0)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[0, 0, -0.6], size=[0, 0, 0.1],
-                   rgba=[0.35, 0.37, 0.4, 1])
+        world.add_geom(
+            name=f"{side}_line",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            pos=[x, sign * robot.side_line_y, 0.0001],
+            size=[robot.reach_x + 0.05, 0.003, 0.0002],
+            rgba=[0.9, 0.9, 0.85, 1],
+            contype=0,
+            conaffinity=0,
+        )
+    world.add_geom(
+        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[0, 0, -0.6], size=[0, 0, 0.1], rgba=[0.35, 0.37, 0.4, 1]
+    )
     _add_camera(world, CAMERA, np.array([x + 0.72, 0.0, 0.62]), np.array([x, 0, 0.05]), 28)
     _add_camera(world, VIEWER_CAMERA, np.array([x + 0.8, 0.9, 0.8]), np.array([x - 0.15, 0, 0.23]), 45)
 
@@ -106,14 +132,30 @@ def _bowl_geoms() -> list[dict[str, object]]:
     """A flat bottom and twelve wall panels."""
     color = [0.88, 0.88, 0.9, 1]
     geoms: list[dict[str, object]] = [
-        dict(type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[BOWL_RADIUS, 0.004, 0], pos=[0, 0, 0.004], rgba=color, mass=0.25)
+        {
+            "type": mujoco.mjtGeom.mjGEOM_CYLINDER,
+            "size": [BOWL_RADIUS, 0.004, 0],
+            "pos": [0, 0, 0.004],
+            "rgba": color,
+            "mass": 0.25,
+        }
     ]
     panels = 12
     half = (BOWL_RADIUS + 0.004) * math.tan(math.pi / panels)
     for i in range(panels):
         angle = 2 * math.pi * i / panels
-        geoms.append(dict(
-            type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.004, half, BOWL_HEIGHT / 2],
-            pos=[(BOWL_RADIUS + 0.004) * math.cos(angle), (BOWL_RADIUS + 0.004) * math.sin(angle), BOWL_HEIGHT / 2],
-            quat=[math.cos(angle / 2), 0, 0, math.sin(angle / 2)], rgba=color, mass=0.01))
+        geoms.append(
+            {
+                "type": mujoco.mjtGeom.mjGEOM_BOX,
+                "size": [0.004, half, BOWL_HEIGHT / 2],
+                "pos": [
+                    (BOWL_RADIUS + 0.004) * math.cos(angle),
+                    (BOWL_RADIUS + 0.004) * math.sin(angle),
+                    BOWL_HEIGHT / 2,
+                ],
+                "quat": [math.cos(angle / 2), 0, 0, math.sin(angle / 2)],
+                "rgba": color,
+                "mass": 0.01,
+            }
+        )
     return geoms

@@ -48,8 +48,12 @@ class Task:
             raise TaskError(f"unknown family {self.family!r}; valid: {', '.join(FAMILIES)}")
         if self.object not in BLOCKS:
             raise TaskError(f"unknown object {self.object!r}; valid: {', '.join(BLOCKS)}")
-        valid = {"pick": ("",), "place": (BOWL,), "near": tuple(b for b in BLOCKS if b != self.object),
-                 "push": tuple(SIDES)}[self.family]
+        valid = {
+            "pick": ("",),
+            "place": (BOWL,),
+            "near": tuple(b for b in BLOCKS if b != self.object),
+            "push": tuple(SIDES),
+        }[self.family]
         if self.target not in valid:
             raise TaskError(f"{self.family}: unknown target {self.target!r}; valid: {', '.join(valid)}")
 
@@ -59,7 +63,9 @@ class Task:
         try:
             return template.format(object=self.object, target=self.target, side=self.target)
         except (KeyError, IndexError, ValueError) as error:
-            raise TaskError(f"template {template!r}: valid placeholders are {{object}}, {{target}}, {{side}}") from error
+            raise TaskError(
+                f"template {template!r}: valid placeholders are {{object}}, {{target}}, {{side}}"
+            ) from error
 
 
 _VERBS: dict[str, str] = {
@@ -85,8 +91,9 @@ def parse_task(text: str) -> Task:
             return Task(family, blocks[0], sides[0])
         if family in ("pick", "place"):
             return Task(family, blocks[0], BOWL if family == "place" else "")
-    examples = "; ".join(Task(f, BLOCKS[0], {"place": BOWL, "near": BLOCKS[1], "push": "left"}.get(f, "")).text()
-                         for f in FAMILIES)
+    examples = "; ".join(
+        Task(f, BLOCKS[0], {"place": BOWL, "near": BLOCKS[1], "push": "left"}.get(f, "")).text() for f in FAMILIES
+    )
     raise TaskError(f"no task found in {text!r}; say for example: {examples}; objects: {', '.join(BLOCKS)}")
 
 

@@ -54,7 +54,7 @@ class World:
         return float(self.data.time)
 
     def reset_robot(self, joints: Sequence[float], opening: float = 1.0) -> None:
-        """Put the arm at `joints` [rad] at rest with the gripper at `opening` (0..1). A teleport: not for live graphs."""
+        """Put the arm at `joints` [rad] at rest, the gripper at `opening` (0..1). A teleport: not for live graphs."""
         travel = self.robot.finger_travel(opening)
         self.data.qpos[self._joint_qpos] = joints
         self.data.qvel[self._joint_dofs] = 0

@@ -89,9 +89,14 @@ def time_in_turns(ways: Mapping[str, Way], rounds: int) -> dict[str, Timing]:
             way()
             if turn:
                 spent[name].append((time.perf_counter() - start) * 1e3)
-    return {name: Timing(statistics.median(times), sorted(times)[int(0.9 * (len(times) - 1))],
-                         statistics.median(other / ours for other, ours in zip(times, spent[OURS], strict=True)))
-            for name, times in spent.items()}
+    return {
+        name: Timing(
+            statistics.median(times),
+            sorted(times)[int(0.9 * (len(times) - 1))],
+            statistics.median(other / ours for other, ours in zip(times, spent[OURS], strict=True)),
+        )
+        for name, times in spent.items()
+    }
 
 
 def lucidrains_way(history: int) -> Way:
@@ -101,8 +106,17 @@ def lucidrains_way(history: int) -> Way:
     """
     from robotic_transformer_pytorch import RT1, MaxViT  # type: ignore[import-not-found, unused-ignore]
 
-    vit = MaxViT(num_classes=1000, dim_conv_stem=64, dim=96, dim_head=32, depth=(2, 2, 5, 2), window_size=7,
-                 mbconv_expansion_rate=4, mbconv_shrinkage_rate=0.25, dropout=0.1)
+    vit = MaxViT(
+        num_classes=1000,
+        dim_conv_stem=64,
+        dim=96,
+        dim_head=32,
+        depth=(2, 2, 5, 2),
+        window_size=7,
+        mbconv_expansion_rate=4,
+        mbconv_shrinkage_rate=0.25,
+        dropout=0.1,
+    )
     model = RT1(vit=vit, num_actions=11, depth=6, heads=8, dim_head=64, cond_drop_prob=0.2).eval()
     video, text = torch.randn(1, 3, history, 224, 224), torch.randn(1, 768)
     return lambda: model(video, text_embeds=text)
@@ -122,7 +136,9 @@ def bench(name: str, rounds: int) -> dict[str, Any]:
         timings = time_in_turns(ways, rounds)
     return {
         "parameters": sum(parameter.numel() for parameter in subject.network.parameters()),
-        "image_size": list(config.image_size), "history": config.history, "lucidrains": note,
+        "image_size": list(config.image_size),
+        "history": config.history,
+        "lucidrains": note,
         "timings": {key: asdict(value) for key, value in timings.items()},
     }
 
@@ -140,13 +156,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads > 0:
         torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    result: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-                              "threads": torch.get_num_threads(), "load_average_1min": os.getloadavg()[0],
-                              "torch": torch.__version__, "rounds": arguments.rounds, "networks": {}}
+    result: dict[str, Any] = {
+        "machine": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average_1min": os.getloadavg()[0],
+        "torch": torch.__version__,
+        "rounds": arguments.rounds,
+        "networks": {},
+    }
     for name in arguments.config:
         result["networks"][name] = measured = bench(name, arguments.rounds)
-        print(f"{name}: {measured['parameters'] / 1e6:.1f} M parameters, {measured['history']} frames; "
-              f"lucidrains: {measured['lucidrains']}")
+        print(
+            f"{name}: {measured['parameters'] / 1e6:.1f} M parameters, {measured['history']} frames; "
+            f"lucidrains: {measured['lucidrains']}"
+        )
         for way, timing in measured["timings"].items():
             print(f"  {way:28} {timing['p50_ms']:8.1f} ms  {timing['ratio']:6.2f} x", flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

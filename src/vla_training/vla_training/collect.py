@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from vla_policy.policy import ActionChunk, ActionStep, Policy
 from vla_sim.camera import Camera
 from vla_sim.expert_policy import ExpertPolicy
 from vla_sim.layout import sample_layout, sample_task
 from vla_sim.task import FAMILIES, SIDES, SuccessTest, Task
 from vla_sim.world import World
+
 from vla_training.lockstep import Lockstep
 from vla_training.record import EpisodeRecord, Recorder
 
@@ -51,8 +51,13 @@ class Collector:
         self._lockstep = Lockstep(self._world, self._camera, settings.image_size)
         self._expert = ExpertPolicy(settings.robot, self._lockstep.settings.policy_period)
 
-    def episode(self, seed: int, learner: Policy | None = None, learner_share: float = 1.0,
-                text: Callable[[Task, np.random.Generator], str] | None = None) -> EpisodeRecord:
+    def episode(
+        self,
+        seed: int,
+        learner: Policy | None = None,
+        learner_share: float = 1.0,
+        text: Callable[[Task, np.random.Generator], str] | None = None,
+    ) -> EpisodeRecord:
         """One episode. With a `learner` it acts (at random steps the expert instead): a DAgger episode."""
         rng = np.random.default_rng([seed, 2])
         task = sample_task(rng, str(rng.choice(self.settings.families)))
@@ -62,10 +67,10 @@ class Collector:
         actors = self._actors(task, words, rng, learner, learner_share)
         recorder = Recorder(self.settings.robot, task, words)
         success, ended = False, 0
-        for step in range(self.settings.max_steps):
+        for _ in range(self.settings.max_steps):
             ended = self._step(next(actors), recorder, rng, ended, clean=learner is not None)
             success = test.update() or success
-            if ended > 2:
+            if ended > (2 if success or learner is None else 10):  # a learner that stops too early is shown what to do
                 break
         return recorder.finish(success)
 
@@ -95,8 +100,9 @@ class Collector:
         y = rng.uniform(-1, 1) * (robot.reach_y + 0.03)
         return np.array([x, y, rng.uniform(0.03, 0.30)])
 
-    def _actors(self, task: Task, words: str, rng: np.random.Generator, learner: Policy | None, share: float
-                ) -> Iterator[Policy]:
+    def _actors(
+        self, task: Task, words: str, rng: np.random.Generator, learner: Policy | None, share: float
+    ) -> Iterator[Policy]:
         """Who acts at each step."""
         if learner is not None:
             learner.reset(words)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from vla_policy.presets import RT1_TABLETOP
 from vla_policy.tokenizer import ActionTokenizer
 from vla_sim.expert import expert_action
 from vla_sim.robots import get_robot
 from vla_sim.scene import BLOCKS, BOWL
 from vla_sim.task import SIDES, Task
+
 from vla_training.record import EpisodeRecord
 
 ALL_TASKS: tuple[Task, ...] = (

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from vla_controller.arm_controller import ArmController
 from vla_controller.chunk import Chunk, Refusal, Step
 from vla_controller.robot_config import load_robot_config
@@ -37,8 +36,13 @@ class LockstepSettings:
 class Lockstep:
     """One robot in one world, stepped by hand. Stamps are simulation time."""
 
-    def __init__(self, world: World, camera: Camera | None = None, image_size: tuple[int, int] | None = (128, 160),
-                 settings: LockstepSettings | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        camera: Camera | None = None,
+        image_size: tuple[int, int] | None = (128, 160),
+        settings: LockstepSettings | None = None,
+    ) -> None:
         """`image_size` (height, width): what the policy wants. Without a camera the pictures are black."""
         self.world = world
         self.settings = settings or LockstepSettings()
@@ -112,8 +116,10 @@ class Lockstep:
 
     def _to_chunk(self, observation: Observation, chunk: ActionChunk) -> Chunk:
         self._sequence += 1
-        steps = tuple(Step(translation=s.translation, rotation_vector=s.rotation_vector, gripper=s.gripper,
-                           terminate=s.terminate) for s in chunk.steps)
+        steps = tuple(
+            Step(translation=s.translation, rotation_vector=s.rotation_vector, gripper=s.gripper, terminate=s.terminate)
+            for s in chunk.steps
+        )
         return Chunk(
             stamp=chunk.observation_stamp,
             frame_id=self.controller.config.base_frame,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
 from vla_policy.policy import Observation
 from vla_sim.expert import ExpertState, state_of
 from vla_sim.task import Task
@@ -54,8 +53,17 @@ class Recorder:
         """One frame and the action (5,) commanded at it."""
         state = state_of(observation.ee_position, observation.gripper_width, scene)
         tcp = np.concatenate([observation.ee_position, observation.ee_quaternion_xyzw])
-        self._rows.append((observation.image, observation.joint_position, tcp, observation.gripper_width,
-                           state.blocks[0], state.bowl[0], action))
+        self._rows.append(
+            (
+                observation.image,
+                observation.joint_position,
+                tcp,
+                observation.gripper_width,
+                state.blocks[0],
+                state.bowl[0],
+                action,
+            )
+        )
 
     def finish(self, success: bool) -> EpisodeRecord:
         """The whole episode."""
@@ -64,5 +72,6 @@ class Recorder:
         columns = [np.stack([row[i] for row in self._rows]) for i in range(7)]
         record.images = columns[0].astype(np.uint8)
         record.joints, record.tcp, record.width, record.blocks, record.bowl, record.actions = (
-            column.astype(np.float64) for column in columns[1:])
+            column.astype(np.float64) for column in columns[1:]
+        )
         return record

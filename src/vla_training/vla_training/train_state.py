@@ -14,12 +14,16 @@ from torch import Tensor, nn
 STATE_FILE = "state.safetensors"
 
 
-def save_state(folder: Path, step: int, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def save_state(
+    folder: Path, step: int, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
     """Write network, averaged network, optimiser moments and step count."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for prefix, module in (("network", network), ("average", average)):
-        tensors |= {f"{prefix}/{name}": value.detach().clone().contiguous() for name, value in module.state_dict().items()}
+        tensors |= {
+            f"{prefix}/{name}": value.detach().clone().contiguous() for name, value in module.state_dict().items()
+        }
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{key}": value.clone().contiguous() for key, value in state.items()}
     temporary = folder / f".{STATE_FILE}.tmp"
@@ -36,7 +40,9 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimiser: 
         step = int(file.metadata()["step"])
     tensors = load_file(path)
     for prefix, module in (("network", network), ("average", average)):
-        module.load_state_dict({k.removeprefix(f"{prefix}/"): v for k, v in tensors.items() if k.startswith(f"{prefix}/")})
+        module.load_state_dict(
+            {k.removeprefix(f"{prefix}/"): v for k, v in tensors.items() if k.startswith(f"{prefix}/")}
+        )
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser/"):
