@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
 from vla_policy.policy import PolicyConfig
 from vla_policy.registry import create as create_policy
 from vla_sim.task import Task
-from vla_training.collect import CollectSettings, Collector
+
+from vla_training.collect import Collector, CollectSettings
 from vla_training.language import training_sentences
 from vla_training.lerobot_format import DatasetWriter
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from vla_policy.errors import PolicyError
 from vla_policy.policy import Policy, PolicyConfig
 from vla_policy.registry import create as create_policy
@@ -24,6 +23,7 @@ from vla_sim.layout import sample_layout, sample_task
 from vla_sim.robots import ROBOTS
 from vla_sim.task import FAMILIES, SuccessTest, TaskError
 from vla_sim.world import World
+
 from vla_training.language import load_templates
 from vla_training.lockstep import Lockstep, LockstepSettings
 
@@ -62,7 +62,8 @@ class Evaluator:
         """Raises PolicyError (unknown policy, unusable checkpoint)."""
         self.settings = settings
         self._policy: Policy = create_policy(
-            settings.policy, PolicyConfig(checkpoint=settings.checkpoint, robot=settings.robot, threads=1))
+            settings.policy, PolicyConfig(checkpoint=settings.checkpoint, robot=settings.robot, threads=1)
+        )
         self._world = World(settings.robot)
         needs_picture = not self._policy.uses_scene
         self._camera = Camera(self._world) if needs_picture else None
@@ -128,9 +129,15 @@ def summarise(settings: EvalSettings, results: Sequence[EpisodeResult]) -> dict[
         "seed": settings.seed,
         "success_rate": _rate(results),
         "interval_95": wilson(sum(r.success for r in results), len(results)),
-        "per_family": {family: {"success_rate": _rate(group), "episodes": len(group),
-                                "interval_95": wilson(sum(r.success for r in group), len(group))}
-                       for family, group in families.items() if group},
+        "per_family": {
+            family: {
+                "success_rate": _rate(group),
+                "episodes": len(group),
+                "interval_95": wilson(sum(r.success for r in group), len(group)),
+            }
+            for family, group in families.items()
+            if group
+        },
         "episodes": [asdict(result) for result in results],
     }
 
@@ -154,14 +161,23 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         templates = load_templates(arguments.instructions) if arguments.instructions else None
-        settings = EvalSettings(arguments.policy, arguments.robot, arguments.checkpoint, arguments.seed,
-                                tuple(arguments.families), templates)
+        settings = EvalSettings(
+            arguments.policy,
+            arguments.robot,
+            arguments.checkpoint,
+            arguments.seed,
+            tuple(arguments.families),
+            templates,
+        )
         results = []
         for result in evaluate(settings, arguments.episodes, arguments.workers):
             results.append(result)
             mark = "success" if result.success else "FAILED "
-            print(f"{len(results):4d}/{arguments.episodes} {mark} {result.seconds:5.1f} s  {result.instruction}"
-                  f"   so far {100 * _rate(results):.0f} %", flush=True)
+            print(
+                f"{len(results):4d}/{arguments.episodes} {mark} {result.seconds:5.1f} s  {result.instruction}"
+                f"   so far {100 * _rate(results):.0f} %",
+                flush=True,
+            )
     except (PolicyError, TaskError) as error:
         print(f"vla eval: {error}", file=sys.stderr)
         return 2
@@ -182,7 +198,9 @@ def _print_summary(report: dict[str, Any], path: Path) -> None:
     for family, row in report["per_family"].items():
         print(f"{family:6s} {100 * row['success_rate']:5.1f} % of {row['episodes']}")
     low, high = report["interval_95"]
-    print(f"all    {100 * report['success_rate']:5.1f} % (95 % interval {100 * low:.0f} to {100 * high:.0f} %) -> {path}")
+    print(
+        f"all    {100 * report['success_rate']:5.1f} % (95 % interval {100 * low:.0f} to {100 * high:.0f} %) -> {path}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
