@@ -21,6 +21,7 @@ from vla_policy.rt1.config import RT1Config
 from vla_policy.rt1.network import RT1Network
 from vla_sim.robots import get_robot
 
+from vla_training.attention import AttentionTargets
 from vla_training.frames import FrameTable
 from vla_training.train_settings import TrainSettings, action_loss
 from vla_training.train_state import load_state, save_state
@@ -64,6 +65,8 @@ class Trainer:
         self.instructions.to(self.device)
         self.step = 0
         self._draw = TaskDraw(table)
+        grid = self.network.tokenizer.position.shape[-2:]
+        self._attention = AttentionTargets(robot, config.image_size, (grid[0], grid[1]))
         self._train, self._validate = _split(table, settings.validation)
         self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
 
@@ -139,12 +142,17 @@ class Trainer:
         early, proprio = self._inputs(rows)
         proprio = proprio + torch.randn_like(proprio) * torch.tensor(_PROPRIO_NOISE, device=self.device)
         condition = self.network.condition(self.instructions.draw(tasks, rng))
-        tokens = self._tokens(self.network, early, condition)
+        history = self.network.config.history
+        tokens, attention = self.network.tokenizer.attend(early, condition.repeat_interleave(history, dim=0))
+        tokens = tokens.view(-1, history, *tokens.shape[1:])
         logits = self.network.decode(tokens, proprio)[:, -1]
         error = self.network.aux(tokens[:, -1]) - torch.from_numpy(self.table.goals[rows, tasks]).to(self.device)
         targets = torch.from_numpy(self.table.tokens[rows, tasks].astype(np.int64)).to(self.device)
         loss = action_loss(logits, targets, self.settings.soft_bins)
         total = loss + self.settings.aux_weight * F.smooth_l1_loss(error * 10, torch.zeros_like(error), beta=0.1) * 6
+        total = total + self.settings.attention_weight * self._attention.loss(
+            attention.view(-1, history, *attention.shape[1:])[:, -1], self.table.goals[rows, tasks]
+        )
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)

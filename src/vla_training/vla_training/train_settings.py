@@ -28,6 +28,7 @@ class TrainSettings:
     soft_bins: float = 3.0  # standard deviation of the soft targets, in bins
     own_task: float = 0.55  # share of samples labelled for the episode's own task
     aux_weight: float = 0.5
+    attention_weight: float = 0.5  # of the loss that points TokenLearner at object and target
     ema: float = 0.998
     seed: int = 0
     validation: float = 0.05  # share of episodes kept for validation

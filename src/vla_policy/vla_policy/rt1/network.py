@@ -41,13 +41,18 @@ class ImageTokenizer(nn.Module):
         x: Tensor = self.film(self.reduce(self.backbone.late(early, condition)), condition)
         return x + self.position if self.config.map_position_embedding else x
 
-    def forward(self, early: Tensor, condition: Tensor) -> Tensor:
-        """-> (B, tokens_per_frame, d_model)."""
+    def attend(self, early: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """-> tokens (B, tokens_per_frame, d_model) and where each looked, (B, tokens_per_frame, h*w) summing to 1."""
         cells = self.feature_map(early, condition).flatten(2).transpose(1, 2)  # (B, h*w, C)
-        tokens: Tensor = self.project(self.learner(cells))
+        attention = self.learner.attention(cells)
+        tokens: Tensor = self.project(attention @ cells)
         if self.config.instruction_in_tokens:
             tokens = tokens + self.instruction(condition)[:, None, :]
-        return tokens
+        return tokens, attention
+
+    def forward(self, early: Tensor, condition: Tensor) -> Tensor:
+        """-> (B, tokens_per_frame, d_model)."""
+        return self.attend(early, condition)[0]
 
 
 class RT1Network(nn.Module):
