@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stands in for vla_up: one process that offers the graph's topics and succeeds as its behaviour (argument) says.
 
-good: every task succeeds half a second after its instruction; bad: none does; deaf: no controller; short: ends when a task
+good: every task succeeds soon after its instruction; bad: none does; deaf: no controller; short: ends when a task
 is set. Takes the graph's name:=value arguments and ignores them.
 """
 

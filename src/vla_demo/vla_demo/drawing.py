@@ -141,7 +141,7 @@ def _value_rows(chunk: ChunkSample) -> list[Row]:
 
 
 def _row(pen: ImageDraw.ImageDraw, y: float, step: float, row: Row) -> None:
-    left, right = RIGHT_X + 96, WIDTH - 120
+    left, right = RIGHT_X + 96, WIDTH - 132
     middle, half = y + step / 2, (right - left) / 2
     pen.text((RIGHT_X + 12, middle), row.name[:11], font=font(13), fill=TEXT, anchor="lm")
     pen.rectangle((left, middle - 4, right, middle + 4), fill=LINE)
