@@ -61,7 +61,8 @@ def _add_common(parser: argparse.ArgumentParser, seed: int) -> None:
 def _guarded(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     """Run `command` with errors as messages, a private ROS domain, and SIGTERM taken as Ctrl-C."""
     os.environ.update(private_environment(os.environ, os.getpid()))
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs start with SIGINT ignored
+        signal.signal(number, _interrupt)
     try:
         return command(options)
     except PlanError as error:
