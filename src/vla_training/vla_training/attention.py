@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
 from vla_sim.world import World
 
 SUPERVISED_TOKENS = 2
