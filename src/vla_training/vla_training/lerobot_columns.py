@@ -82,5 +82,10 @@ def task_table(tasks: Mapping[str, int]) -> pa.Table:
     """As pandas would write a frame that is indexed by the text: LeRobot reads it with pandas."""
     texts, numbers = list(tasks), list(tasks.values())
     table = pa.table({"task_index": pa.array(numbers, pa.int64()), "task": pa.array(texts, pa.string())})
-    about = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.0.0"}
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
+        for name, (kind, stored) in kinds.items()
+    ]
+    about = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
     return table.replace_schema_metadata({"pandas": json.dumps(about)})
