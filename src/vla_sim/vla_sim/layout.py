@@ -100,7 +100,7 @@ def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float
         target = np.array(objects[task.target][:2])
         spot = near_spot(target[None], robot)[0]
         clear = all(np.linalg.norm(o - spot) > 0.10 for o in others if not np.array_equal(o, target))
-        return bool(np.hypot(*(target - (x, y))) > 0.15) and clear
+        return bool(np.hypot(*(target - (x, y))) > 0.15) and clear and bool(spot[0] < target[0])
     if task.family == "push":
         sign = SIDES[task.target]
         if sign * y > robot.side_line_y - 0.09:
@@ -111,6 +111,15 @@ def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float
 
 
 def near_spot(target: Array, robot: SimRobot) -> Array:
-    """Where to set an object down next to `target` (n, 2): 7.5 cm along x, on the side of the table's centre."""
-    side = np.where(target[:, 0] > robot.table_center_x, -1.0, 1.0)
+    """Where to set an object down next to `target` (n, 2): 7.5 cm towards the robot, else 7.5 cm away from it.
+
+    On the robot's side the hand does not hide the target from the front camera.
+    """
+    reachable = target[:, 0] - 0.075 >= _nearest_x(robot)
+    side = np.where(reachable, -1.0, 1.0)
     return np.asarray(target + np.stack([0.075 * side, np.zeros_like(side)], axis=1))
+
+
+def _nearest_x(robot: SimRobot) -> float:
+    """How near to the base something can be set down."""
+    return robot.table_center_x - robot.reach_x - 0.03
