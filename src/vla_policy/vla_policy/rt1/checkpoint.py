@@ -44,15 +44,31 @@ class Checkpoint:
     info: CheckpointInfo
 
 
-def save_checkpoint(folder: Path, network: RT1Network, action_space: Mapping[str, Any], robot: str,
-                    control: Mapping[str, Any] | None = None) -> None:
+def save_checkpoint(
+    folder: Path,
+    network: RT1Network,
+    action_space: Mapping[str, Any],
+    robot: str,
+    control: Mapping[str, Any] | None = None,
+) -> None:
     """Write the folder; each file is replaced atomically, so an interruption leaves the earlier one whole.
 
     The used part of the backbone is inside; the sentence encoder is not (it comes from its wheel).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"format": FORMAT, "network": network.config.to_json(), "action_space": dict(action_space),
-                       "robot": robot, "control": dict(control or {})}, indent=2) + "\n"
+    text = (
+        json.dumps(
+            {
+                "format": FORMAT,
+                "network": network.config.to_json(),
+                "action_space": dict(action_space),
+                "robot": robot,
+                "control": dict(control or {}),
+            },
+            indent=2,
+        )
+        + "\n"
+    )
     weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     temporary = folder / f".{WEIGHTS_FILE}.tmp"
     save_file(weights, temporary, metadata={"format": FORMAT})
@@ -85,8 +101,9 @@ def read_info(folder: Path) -> CheckpointInfo:
     return CheckpointInfo(network, data["action_space"], data["robot"], data["control"])
 
 
-def load_checkpoint(folder: Path, robot: str | None = None,
-                    action_space: Mapping[str, Any] | None = None) -> Checkpoint:
+def load_checkpoint(
+    folder: Path, robot: str | None = None, action_space: Mapping[str, Any] | None = None
+) -> Checkpoint:
     """The network of a folder, checked against the caller's robot and action space where given.
 
     Raises CheckpointError when a file is missing or truncated, when weights do not fit the configuration or are not
@@ -116,12 +133,15 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 def _check_weights(path: Path, wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
     missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     if missing or extra:
-        raise CheckpointError(f"{path} does not fit its configuration: {len(missing)} weights missing {missing[:3]}, "
-                              f"{len(extra)} unknown {extra[:3]}")
+        raise CheckpointError(
+            f"{path} does not fit its configuration: {len(missing)} weights missing {missing[:3]}, "
+            f"{len(extra)} unknown {extra[:3]}"
+        )
     for key, value in found.items():
         if value.shape != wanted[key].shape:
-            raise CheckpointError(f"{path}: {key} is {tuple(value.shape)}, the configuration needs "
-                                  f"{tuple(wanted[key].shape)}")
+            raise CheckpointError(
+                f"{path}: {key} is {tuple(value.shape)}, the configuration needs {tuple(wanted[key].shape)}"
+            )
         if not bool(torch.isfinite(value).all()):
             raise CheckpointError(f"{path}: {key} holds numbers that are not finite")
 

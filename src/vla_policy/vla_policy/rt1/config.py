@@ -53,11 +53,14 @@ class RT1Config:
         if self.backbone not in BACKBONE_BLOCKS:
             raise ConfigError(f"backbone {self.backbone!r} is unknown; valid: {sorted(BACKBONE_BLOCKS)}")
         if not 0 < self.backbone_blocks <= BACKBONE_BLOCKS[self.backbone]:
-            raise ConfigError(f"backbone_blocks {self.backbone_blocks}: {self.backbone} has 1 to "
-                              f"{BACKBONE_BLOCKS[self.backbone]}")
+            raise ConfigError(
+                f"backbone_blocks {self.backbone_blocks}: {self.backbone} has 1 to {BACKBONE_BLOCKS[self.backbone]}"
+            )
         if not 0 <= self.frozen_blocks <= self.film_from_block <= self.backbone_blocks:
-            raise ConfigError("0 <= frozen_blocks <= film_from_block <= backbone_blocks does not hold: "
-                              f"{self.frozen_blocks}, {self.film_from_block}, {self.backbone_blocks}")
+            raise ConfigError(
+                "0 <= frozen_blocks <= film_from_block <= backbone_blocks does not hold: "
+                f"{self.frozen_blocks}, {self.film_from_block}, {self.backbone_blocks}"
+            )
         if not 1 <= self.history <= 15:
             raise ConfigError(f"history must be 1 to 15 frames, got {self.history}")
         if bool(self.proprio) != (self.state_tokens > 0):
@@ -81,7 +84,8 @@ class RT1Config:
         if names != set(data):
             raise ConfigError(f"unknown keys {sorted(set(data) - names)}, missing keys {sorted(names - set(data))}")
         values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
         try:
             return cls(**values)
         except TypeError as error:
@@ -92,9 +96,22 @@ LITE = RT1Config()
 """Fine-tunes in an hour on two CPU cores: EfficientNet-Lite0 with ImageNet weights, cut at stride 16."""
 
 B3 = RT1Config(
-    backbone="b3", image_size=(300, 300), backbone_blocks=26, backbone_top=True, frozen_blocks=0, film_from_block=0,
-    map_channels=512, map_position_embedding=False, history=6, d_model=512, layers=8, heads=8, key_dim=128,
-    feed_forward=0, instruction_in_tokens=False, aux_outputs=0,
+    backbone="b3",
+    image_size=(300, 300),
+    backbone_blocks=26,
+    backbone_top=True,
+    frozen_blocks=0,
+    film_from_block=0,
+    map_channels=512,
+    map_position_embedding=False,
+    history=6,
+    d_model=512,
+    layers=8,
+    heads=8,
+    key_dim=128,
+    feed_forward=0,
+    instruction_in_tokens=False,
+    aux_outputs=0,
 )
 """The paper's size: 300 px, 81 to 8 tokens a frame, 6 frames, about 35 M parameters."""
 

@@ -36,8 +36,11 @@ class InstructionFeatures:
     @classmethod
     def stack(cls, items: Sequence[InstructionFeatures]) -> InstructionFeatures:
         """Concatenate along the batch; all have the same L."""
-        return cls(torch.cat([item.tokens for item in items]), torch.cat([item.mask for item in items]),
-                   torch.cat([item.sentence for item in items]))
+        return cls(
+            torch.cat([item.tokens for item in items]),
+            torch.cat([item.mask for item in items]),
+            torch.cat([item.sentence for item in items]),
+        )
 
     def select(self, index: Tensor) -> InstructionFeatures:
         """Rows by index (n,): a table of distinct instructions becomes a batch."""
@@ -73,8 +76,11 @@ def _load_encoder(folder: Path) -> tuple[Any, Any]:
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
-    weights = {key: value for key, value in load_file(folder / "model.safetensors").items()
-               if not key.startswith("pooler.") and not key.endswith("position_ids")}
+    weights = {
+        key: value
+        for key, value in load_file(folder / "model.safetensors").items()
+        if not key.startswith("pooler.") and not key.endswith("position_ids")
+    }
     model.load_state_dict(weights)
     return tokenizer, model.eval().requires_grad_(False)
 
@@ -113,7 +119,7 @@ class InstructionEncoder:
         ids = self._tokenizer.encode(text[:2000]).ids
         hidden = self._model(torch.tensor([ids])).last_hidden_state
         tokens = torch.zeros(1, self._max_tokens, ENCODER_DIM)
-        tokens[0, :len(ids)] = hidden[0]
+        tokens[0, : len(ids)] = hidden[0]
         mask = torch.arange(self._max_tokens)[None] < len(ids)
         sentence = nn.functional.normalize(hidden.mean(dim=1), dim=-1)
         return InstructionFeatures(tokens, mask, sentence)
@@ -134,11 +140,12 @@ class InstructionPooling(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width * (config.instruction_queries + 1))
         self.mlp = nn.Sequential(
-            nn.Linear(width * (config.instruction_queries + 1), hidden), nn.GELU(), nn.Linear(hidden, width))
+            nn.Linear(width * (config.instruction_queries + 1), hidden), nn.GELU(), nn.Linear(hidden, width)
+        )
 
     def forward(self, features: InstructionFeatures) -> Tensor:
         """B instructions -> (B, instruction_dim)."""
-        keys = self.key(features.tokens + self.position[:features.tokens.shape[1]])
+        keys = self.key(features.tokens + self.position[: features.tokens.shape[1]])
         scores = self.queries @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5  # (B, queries, L)
         scores = scores.masked_fill(~features.mask[:, None, :], float("-inf"))
         picked = (scores.softmax(dim=-1) @ features.tokens).flatten(1)

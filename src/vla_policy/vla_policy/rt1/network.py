@@ -78,18 +78,21 @@ class RT1Network(nn.Module):
             self.state = nn.Linear(len(config.proprio), config.state_tokens * config.d_model)
         if config.aux_outputs:
             self.aux_head = nn.Sequential(
-                nn.Linear(config.tokens_per_frame * config.d_model, 128), nn.GELU(), nn.Linear(128, config.aux_outputs))
+                nn.Linear(config.tokens_per_frame * config.d_model, 128), nn.GELU(), nn.Linear(128, config.aux_outputs)
+            )
 
     @torch.no_grad()
     def early_features(self, images: Tensor) -> Tensor:
         """uint8 RGB (B, H, W, 3) of the configured size -> (B, C, h, w), the same for every instruction."""
         if images.dtype != torch.uint8 or tuple(images.shape[1:]) != (*self.config.image_size, 3):
-            raise ValueError(f"images are {images.dtype} {tuple(images.shape)}; need uint8 (B, "
-                             f"{self.config.image_size[0]}, {self.config.image_size[1]}, 3)")
+            raise ValueError(
+                f"images are {images.dtype} {tuple(images.shape)}; need uint8 (B, "
+                f"{self.config.image_size[0]}, {self.config.image_size[1]}, 3)"
+            )
         # pieces that stay in the processor's cache: several times faster on a CPU than one big batch
         size = EARLY_BATCH if images.device.type == "cpu" else max(len(images), 1)
         early = self.tokenizer.backbone.early
-        return torch.cat([early(images[start:start + size]) for start in range(0, len(images), size)])
+        return torch.cat([early(images[start : start + size]) for start in range(0, len(images), size)])
 
     def condition(self, instruction: InstructionFeatures) -> Tensor:
         """Instruction features -> conditioning vectors (B, instruction_dim)."""
@@ -110,8 +113,10 @@ class RT1Network(nn.Module):
         """
         if self.config.proprio:
             if proprio is None or proprio.shape != (*tokens.shape[:2], len(self.config.proprio)):
-                raise ValueError(f"proprio must be {(*tokens.shape[:2], len(self.config.proprio))} of "
-                                 f"{self.config.proprio}, got {None if proprio is None else tuple(proprio.shape)}")
+                raise ValueError(
+                    f"proprio must be {(*tokens.shape[:2], len(self.config.proprio))} of "
+                    f"{self.config.proprio}, got {None if proprio is None else tuple(proprio.shape)}"
+                )
             tokens = torch.cat([tokens, self._state_tokens(proprio)], dim=2)
         logits: Tensor = self.transformer(tokens)
         return logits
@@ -155,7 +160,11 @@ def _initial_map_position(config: RT1Config) -> Tensor:
     frequencies = 0.5 * 2.0 ** (torch.arange(config.map_channels // 4) % 4)
     rows = torch.linspace(-1, 1, height)[:, None] * frequencies * torch.pi  # (h, C/4)
     columns = torch.linspace(-1, 1, width)[:, None] * frequencies * torch.pi
-    parts = [wave(angles)[:, None, :].expand(height, width, -1) if along_rows else
-             wave(angles)[None, :, :].expand(height, width, -1)
-             for angles, along_rows in ((rows, True), (columns, False)) for wave in (torch.sin, torch.cos)]
+    parts = [
+        wave(angles)[:, None, :].expand(height, width, -1)
+        if along_rows
+        else wave(angles)[None, :, :].expand(height, width, -1)
+        for angles, along_rows in ((rows, True), (columns, False))
+        for wave in (torch.sin, torch.cos)
+    ]
     return F.pad(torch.cat(parts, dim=2), (0, config.map_channels % 4)).permute(2, 0, 1)[None] * 0.3

@@ -44,8 +44,15 @@ class RT1Policy(Policy):
 
     name = "rt1"
 
-    def __init__(self, checkpoint: Checkpoint, encoder: InstructionEncoder, device: str = "cpu",
-                 period_s: float = 0.2, decoding: Decoding = Decoding.GREEDY, source: str = "") -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        encoder: InstructionEncoder,
+        device: str = "cpu",
+        period_s: float = 0.2,
+        decoding: Decoding = Decoding.GREEDY,
+        source: str = "",
+    ) -> None:
         """period_s [s]: used where the checkpoint does not say which period it was trained at.
 
         Raises CheckpointError when the action space does not fit the network.
@@ -96,8 +103,10 @@ class RT1Policy(Policy):
         if self._condition is None:
             raise InstructionError("no instruction was given: call reset first")
         if observation.image.shape[:2] != self.image_size:
-            raise ObservationError(f"image is {observation.image.shape[0]}x{observation.image.shape[1]} (height x "
-                                   f"width); the network needs {self.image_size[0]}x{self.image_size[1]}")
+            raise ObservationError(
+                f"image is {observation.image.shape[0]}x{observation.image.shape[1]} (height x "
+                f"width); the network needs {self.image_size[0]}x{self.image_size[1]}"
+            )
         self._remember(observation, self._condition)
         probabilities = self._probabilities()
         tokens = probabilities.argmax(axis=1)
@@ -105,15 +114,30 @@ class RT1Policy(Policy):
         if not math.isnan(step.gripper):
             self._last_gripper = step.gripper
         chosen = np.take_along_axis(probabilities, tokens[:, None], axis=1).T
-        return ActionChunk(observation.stamp, self._space.mode, self._space.delta_reference, self._period_s, (step,),
-                           tokens[None].astype(np.uint16), chosen.astype(np.float32), self._space.names,
-                           observation.joint_names[:step.joints.size] if step.joints is not None else ())
+        return ActionChunk(
+            observation.stamp,
+            self._space.mode,
+            self._space.delta_reference,
+            self._period_s,
+            (step,),
+            tokens[None].astype(np.uint16),
+            chosen.astype(np.float32),
+            self._space.names,
+            observation.joint_names[: step.joints.size] if step.joints is not None else (),
+        )
 
     def warm_up(self, runs: int = 2) -> None:
         """Run blank observations, so that the first real one is not slow; leaves the policy as before `reset`."""
         height, width = self.image_size
-        blank = Observation(0.0, np.zeros((height, width, 3), np.uint8), (), np.zeros(0), np.zeros(3),
-                            np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
+        blank = Observation(
+            0.0,
+            np.zeros((height, width, 3), np.uint8),
+            (),
+            np.zeros(0),
+            np.zeros(3),
+            np.array([0.0, 0.0, 0.0, 1.0]),
+            0.0,
+        )
         self.reset("warm up")
         for _ in range(runs):
             self.infer(blank)
@@ -176,8 +200,10 @@ def _checked_space(checkpoint: Checkpoint) -> ActionSpace:
         raise CheckpointError(f"the checkpoint's action space is not valid: {error}") from error
     network = checkpoint.info.network
     if (len(space.dimensions), space.bins) != (network.action_dims, network.bins):
-        raise CheckpointError(f"action space {space.name} has {len(space.dimensions)} dimensions of {space.bins} bins; "
-                              f"the network has {network.action_dims} of {network.bins}")
+        raise CheckpointError(
+            f"action space {space.name} has {len(space.dimensions)} dimensions of {space.bins} bins; "
+            f"the network has {network.action_dims} of {network.bins}"
+        )
     return space
 
 
@@ -191,8 +217,10 @@ def find_checkpoint(name: str, robot: str) -> Path:
         if (folder / CONFIG_FILE).is_file():
             return folder
     shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG_FILE}"))
-    raise CheckpointError(f"no RT-1 checkpoint {wanted!r}: neither a folder with {CONFIG_FILE} nor a shipped one; "
-                          f"shipped are {', '.join(shipped) or 'none'}")
+    raise CheckpointError(
+        f"no RT-1 checkpoint {wanted!r}: neither a folder with {CONFIG_FILE} nor a shipped one; "
+        f"shipped are {', '.join(shipped) or 'none'}"
+    )
 
 
 def _chosen_device(device: str) -> str:

@@ -13,8 +13,11 @@ class TokenLearner(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
         self.mlp = nn.Sequential(
-            nn.Linear(channels, bottleneck), nn.GELU(approximate="tanh"), nn.Dropout(dropout),
-            nn.Linear(bottleneck, tokens), nn.Dropout(dropout),
+            nn.Linear(channels, bottleneck),
+            nn.GELU(approximate="tanh"),
+            nn.Dropout(dropout),
+            nn.Linear(bottleneck, tokens),
+            nn.Dropout(dropout),
         )
 
     def attention(self, cells: Tensor) -> Tensor:

@@ -34,8 +34,11 @@ class DecoderLayer(nn.Module):
         self.query_key_value = nn.Linear(width, 3 * inner)
         self.attention_out = nn.Linear(inner, width)
         self.norm_feed_forward = nn.LayerNorm(width)
-        self.feed_forward = nn.Linear(width, width) if config.feed_forward == 0 else nn.Sequential(
-            nn.Linear(width, config.feed_forward), nn.GELU(), nn.Linear(config.feed_forward, width))
+        self.feed_forward = (
+            nn.Linear(width, width)
+            if config.feed_forward == 0
+            else nn.Sequential(nn.Linear(width, config.feed_forward), nn.GELU(), nn.Linear(config.feed_forward, width))
+        )
 
     def attend(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, n, d), mask bool (n, n) -> (B, n, d)."""
@@ -77,8 +80,10 @@ class ActionTransformer(nn.Module):
         """
         batch, steps, tokens, width = context.shape
         if tokens != self.context_tokens or not 1 <= steps <= self.config.history:
-            raise ValueError(f"context is {tuple(context.shape)}; need (B, 1..{self.config.history}, "
-                             f"{self.context_tokens}, {self.config.d_model})")
+            raise ValueError(
+                f"context is {tuple(context.shape)}; need (B, 1..{self.config.history}, "
+                f"{self.context_tokens}, {self.config.d_model})"
+            )
         actions = context.new_zeros(batch, steps, self.config.action_dims, width)
         if action_embeddings is not None:
             actions = action_embeddings
@@ -87,6 +92,6 @@ class ActionTransformer(nn.Module):
         x = self.embed(x) + self.position[:length]
         for layer in self.layers:
             x = layer(x, self.mask[:length, :length])
-        x = x.view(batch, steps, -1, width)[:, :, tokens - 1:-1]
+        x = x.view(batch, steps, -1, width)[:, :, tokens - 1 : -1]
         logits: Tensor = self.head(x)
         return logits
