@@ -28,7 +28,7 @@ class GateContext:
     config: RobotConfig
     settings: ControllerSettings
     instruction_id: str | None  # None before the first instruction
-    stopped: bool  # the operator said stop
+    stopped: bool  # halted until a new instruction comes
     last_order: tuple[float, int] | None  # (stamp, sequence) of the last chunk accepted
 
 
@@ -90,7 +90,7 @@ def _steps(chunk: Chunk, context: GateContext) -> Refusal | None:
 
 def _instruction(chunk: Chunk, context: GateContext) -> Refusal | None:
     if context.stopped:
-        return Refusal("stopped", "the operator said stop; a new instruction is needed")
+        return Refusal("stopped", "halted (stop, reset, home or a trajectory); a new instruction is needed")
     if context.instruction_id is None:
         return Refusal("wrong_instruction", f"chunk for {chunk.instruction_id!r}, but there is no instruction yet")
     if chunk.instruction_id != context.instruction_id:
