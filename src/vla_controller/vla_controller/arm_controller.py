@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vla_controller.arm_watch import ArmWatch
 from vla_controller.chunk import Chunk, Refusal
 from vla_controller.gate import GateContext, check_chunk
+from vla_controller.guard import StopGuard
 from vla_controller.kinematics import Kinematics
 from vla_controller.limiter import JointState, SetpointLimiter
 from vla_controller.planner import Planner
@@ -20,9 +21,12 @@ from vla_controller.robot_config import RobotConfig
 from vla_controller.setpoint import ControllerState, Setpoint
 from vla_controller.settings import ControllerSettings
 from vla_controller.smoothing import ReferenceFilter
+from vla_controller.trajectory_goal import ErrorCode, GoalError, TrajectoryGoal, check_start, read_goal
+from vla_controller.trajectory_run import Tolerances, TrajectoryRun
 
 Array = npt.NDArray[np.float64]
 
+_TOP_SPEED_SHARE = 0.95  # that the reference may ask for
 _SETTLE_TIME = 1.0  # [s] after a path's end, at most, to reach it
 _SETTLED = 1e-4  # [rad], [rad/s] within which a path counts as done
 _RESYNC_DISTANCE = 0.02  # [rad] between setpoint and arm when its joint states come back
@@ -51,7 +55,9 @@ class ArmController:
         self.log.clear()
         self._planner = Planner(config, settings, self.kinematics, self.log)
         self._limiter = SetpointLimiter(config.limits, self._dt)
+        self._guard = StopGuard(self._limiter, self.kinematics.clearance, self._dt)
         self._filter = ReferenceFilter(settings.smoothing, self._dt)
+        self._reach = _TOP_SPEED_SHARE * config.limits.velocity * self._dt
         self._watch = ArmWatch(settings.joint_state_timeout, config.limits.velocity)
         self._state: JointState | None = None
         self._stale = self._stopped = self._estopped = False
@@ -61,6 +67,7 @@ class ArmController:
         self._wanted: deque[tuple[float, Array]] = deque(maxlen=256)
         self._latency = math.nan
         self._chunk: Chunk | None = None
+        self._run: TrajectoryRun | None = None
         self._reason = "no joint state yet"
         self.chunks_accepted = 0
 
@@ -105,7 +112,8 @@ class ArmController:
             self.halt("the operator said stop")
         elif instruction_id != self._instruction or self._stopped:
             self._stopped = False
-            self.halt("new instruction")
+            if self._run is None:  # else the policy's turn comes when the trajectory is over
+                self.halt("new instruction")
         self._instruction = instruction_id
 
     def estop(self) -> None:
@@ -133,8 +141,44 @@ class ArmController:
         self._planner.go(now, self._state.q, self.config.home)
         return None
 
+    def start_trajectory(self, goal: TrajectoryGoal, now: float) -> TrajectoryRun:
+        """Take the arm from its owner and lead it along ``goal``; chunks are refused until it is over.
+
+        A trajectory that still runs is aborted. After it the arm holds, and the policy needs a new instruction.
+
+        Raises:
+            GoalError: the goal is not executed; whoever owns the arm keeps it.
+        """
+        try:
+            refusal = self._ready(now)
+            if refusal is not None or self._state is None:
+                raise GoalError(ErrorCode.INVALID_GOAL, refusal.reason if refusal else "no joint state has come yet")
+            settings, joints = self.settings, self.config.joints
+            curve = read_goal(goal, joints, self.config.limits, self._state.q, now)
+            check_start(curve, joints, self._state.q, settings.start_tolerance)
+        except GoalError as error:
+            self.log.add(Refusal("trajectory_refused", str(error)))
+            raise
+        self.halt("replaced by a newer trajectory" if self._run is not None else "a trajectory takes the arm")
+        defaults = Tolerances(
+            settings.start_tolerance, settings.path_tolerance, settings.goal_tolerance, settings.goal_time
+        )
+        self._run = run = TrajectoryRun(curve, goal, joints, defaults)
+        self._stopped, self._reason = True, "following a trajectory"
+        self._filter.start(self._state.q)
+        self._planner.follow_curve(curve)
+        return run
+
+    def cancel_trajectory(self) -> None:
+        """Slow the running trajectory down along its path, if there is one."""
+        if self._run is not None:
+            self._run.cancel(self.config.limits)
+
     def halt(self, reason: str) -> None:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
+        if self._run is not None:
+            self._run.abort(reason)
+            self._run = None
         self._planner.clear()
         self._wanted.clear()
         if self._state is not None:
@@ -142,7 +186,9 @@ class ArmController:
 
     def accept(self, chunk: Chunk, now: float) -> Refusal | None:
         """Judge a chunk at time ``now`` [s] and follow it from there, or say why not."""
-        refusal = self._ready(now) or check_chunk(chunk, self._context(now)) or self._follow(chunk, now)
+        refusal = (
+            self._ready(now) or self._owned() or check_chunk(chunk, self._context(now)) or self._follow(chunk, now)
+        )
         if refusal is not None:
             return self.log.add(refusal)
         self._last_order = (chunk.stamp, chunk.sequence)
@@ -161,6 +207,7 @@ class ArmController:
             self._state = self._advance(self._state, now)
         else:
             self._state = self._limiter.brake(self._state)
+        self._judge_trajectory(now)
         return self._setpoint(self._state, now)
 
     def _restart(self, q: Array, qd: Array, reason: str) -> None:
@@ -171,6 +218,21 @@ class ArmController:
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
         return self._watch.stale(now)
+
+    def _owned(self) -> Refusal | None:
+        if self._run is None:
+            return None
+        return Refusal(
+            "not_owner", "a trajectory has the arm; chunks are followed again after it and a new instruction"
+        )
+
+    def _judge_trajectory(self, now: float) -> None:
+        run = self._run
+        if run is None or self._state is None or self._watch.q is None:
+            return
+        outcome = run.judge(now, self._state.at_rest, self._watch.q)
+        if outcome is not None:
+            self.halt(f"trajectory: {outcome.text}")
 
     def _context(self, now: float) -> GateContext:
         return GateContext(now, self.config, self.settings, self._instruction, self._stopped, self._last_order)
@@ -200,14 +262,18 @@ class ArmController:
         if math.isnan(self._latency) and self._chunk is not None:
             self._latency = now - self._chunk.stamp
         end, ahead = self._planner.end, now + self._dt + self.settings.smoothing
-        target = self._planner.target(min(ahead, end))
+        target = self._planner.target(min(ahead, end), self._filter.input, self._reach)
         self._wanted.append((ahead, target))
         wish, over = self._filter.step(state, target), now >= end
         if over and np.max(np.abs(wish.q - target)) < _SETTLED and np.max(np.abs(wish.qd)) < _SETTLED:
             wish = JointState(target, np.zeros_like(target), np.zeros_like(target))
         after = self._limiter.track(state, wish, target)
+        hindrance = self._guard.check(state, after, now, self._planner.rest_by)
+        if hindrance is not None:
+            self.halt(self.log.add(hindrance).reason)
+            return self._limiter.brake(state)
         done = after.at_rest and bool(np.max(np.abs(after.q - target)) < _SETTLED)
-        if over and (done or now - end > _SETTLE_TIME):
+        if over and self._run is None and (done or now - end > _SETTLE_TIME):
             self.halt("the last step is done")
         return after
 

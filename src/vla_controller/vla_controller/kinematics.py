@@ -1,64 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forward and inverse kinematics of the arm on its MuJoCo description, with mink and the daqp solver."""
+"""Forward and inverse kinematics of the arm on its MuJoCo description; inverse steps are solved by daqp."""
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-import mink
+import daqp
 import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from vla_controller.robot_config import RobotConfig, RobotConfigError
-from vla_controller.rotation import Pose
+from vla_controller.arm_model import arm_model
+from vla_controller.collision import Clearance
+from vla_controller.robot_config import RobotConfig
+from vla_controller.rotation import Pose, rotation_between
 
 Array = npt.NDArray[np.float64]
 
-_POSITION_TOLERANCE = 1e-5  # [m]
-_ROTATION_TOLERANCE = 1e-4  # [rad]
+_POSITION_TOLERANCE = 2e-5  # [m]
+_ROTATION_TOLERANCE = 2e-4  # [rad]
 _MAX_JOINT_STEP = 0.2  # [rad] per iteration: keeps the linearisation honest near singularities
-
-
-def arm_model(config: RobotConfig) -> mujoco.MjModel:
-    """The arm's chain alone: no geometry, no fingers, joint ranges from the config, a site ``tcp``.
-
-    Raises:
-        RobotConfigError: the description is missing, or its arm joints are not those of the config.
-    """
-    spec = mujoco.MjSpec.from_file(str(_description(config)))
-    for elements in (spec.keys, spec.actuators, spec.equalities, spec.tendons, spec.excludes, spec.geoms, spec.meshes):
-        for element in list(elements):
-            spec.delete(element)
-    if spec.compiler.degree:
-        raise RobotConfigError(f"{config.robot}: {config.model.file} must give angles in radian")
-    for joint in list(spec.joints):
-        if joint.name not in config.joints:
-            spec.delete(joint)
-            continue
-        index = config.joints.index(joint.name)
-        joint.range = [config.limits.lower[index], config.limits.upper[index]]
-    body = spec.body(config.model.tcp_body)
-    if body is None:
-        raise RobotConfigError(f"{config.robot}: no body {config.model.tcp_body!r} in {config.model.file}")
-    x, y, z, w = config.model.tcp_quaternion_xyzw
-    body.add_site(name="tcp", pos=config.model.tcp_position, quat=[w, x, y, z])
-    model = spec.compile()
-    names = tuple(model.joint(i).name for i in range(model.njnt))
-    if names != config.joints:
-        raise RobotConfigError(f"{config.robot}: {config.model.file} has {names}, config says {config.joints}")
-    return model
-
-
-def _description(config: RobotConfig) -> Path:
-    found = importlib.util.find_spec(config.model.package)
-    if found is None or found.origin is None:
-        raise RobotConfigError(f"{config.robot}: no Python package {config.model.package!r} for the model")
-    path = Path(found.origin).parent / config.model.file
-    if not path.is_file():
-        raise RobotConfigError(f"{config.robot}: no model at {path}")
-    return path
+_ROTATION_COST = 0.3  # [m/rad] of the tool's rotation against its position
+_POSTURE_COST = 3e-3  # [m/rad] towards home, felt where the tool leaves a choice
+_ERROR_DAMPING = 1e-3  # of the squared error: far targets are approached straight, without swinging joints
+_SINGULAR = 0.06  # smallest singular value of the weighted Jacobian below which joints are damped
+_SINGULAR_DAMPING = 0.02  # at a singularity; grows from zero with the square of the approach
+_NEAR = 0.06  # [m] from a collision within which it becomes a constraint
+_SPARE = 0.004  # [m] that the inverse kinematics keeps in addition to the collision margin
 
 
 class Kinematics:
@@ -68,49 +34,95 @@ class Kinematics:
         """Build the model; raises RobotConfigError when the description does not fit the config."""
         self._model = arm_model(config)
         self._data = mujoco.MjData(self._model)
+        self.clearance = None if config.collision is None else Clearance(self._model, config.collision)
         self._site = self._model.site("tcp").id
-        self._lower, self._upper = config.limits.lower, config.limits.upper
-        self._configuration = mink.Configuration(self._model)
-        self._frame = mink.FrameTask("tcp", "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-3)
-        self._posture = mink.PostureTask(self._model, cost=3e-3)
-        self._posture.set_target(config.home)
-        self._tasks = [self._frame, self._posture]
-        self._limits = [
-            mink.ConfigurationLimit(self._model, gain=1.0),
-            mink.VelocityLimit(self._model, dict.fromkeys(config.joints, _MAX_JOINT_STEP)),
-        ]
+        self._lower, self._upper, self._home = config.limits.lower, config.limits.upper, config.home
+        n = len(config.joints)
+        self._jacobian = np.zeros((6, n))
+        self._weights = np.array([1.0] * 3 + [_ROTATION_COST] * 3)
+        self._eye, self._none = np.eye(n), np.zeros((0, n))
 
     def fk(self, q: Array) -> Pose:
         """Pose of the tool centre point for joints ``q`` (n,) [rad]."""
         self._data.qpos[:] = q
         mujoco.mj_kinematics(self._model, self._data)
+        return self._tool()
+
+    def _tool(self) -> Pose:
         wxyz = np.empty(4)
         mujoco.mju_mat2Quat(wxyz, self._data.site_xmat[self._site])
         return Pose(self._data.site_xpos[self._site].copy(), wxyz[[1, 2, 3, 0]])
 
-    def ik(self, q0: Array, target: Pose, iterations: int = 4) -> tuple[Array, float, float]:
-        """Joints near ``q0`` that bring the tool to ``target``, inside the position limits.
+    def ik(
+        self, q0: Array, target: Pose, iterations: int = 4, reach: Array | None = None
+    ) -> tuple[Array, float, float]:
+        """Joints near ``q0`` that bring the tool to ``target``, inside the position limits and clear of collisions.
 
-        Far or unreachable targets give the closest pose found in ``iterations``.
+        Far or unreachable targets give the closest pose found in ``iterations``. ``reach`` (n,) [rad] bounds how far
+        each joint may go from ``q0``: near a singularity the tool then lags behind instead of a joint racing.
 
         Returns:
             joints (n,) [rad], remaining distance [m], remaining rotation [rad].
         """
-        x, y, z, w = target.quaternion.tolist()
-        self._frame.set_target(mink.SE3(np.array([w, x, y, z, *target.position.tolist()])))
-        self._configuration.update(np.clip(q0, self._lower, self._upper))
-        for _ in range(iterations):
-            error = self._frame.compute_error(self._configuration)
-            if _norm(error[:3]) < _POSITION_TOLERANCE and _norm(error[3:]) < _ROTATION_TOLERANCE:
+        q = np.minimum(np.maximum(q0, self._lower), self._upper)
+        low, high = self._lower, self._upper
+        if reach is not None:
+            low, high = np.maximum(low, q - reach), np.minimum(high, q + reach)
+        damping: float | None = None
+        for left in range(iterations, -1, -1):
+            error = self._error(q, target)
+            distance, turn = _norm(error[:3]), _norm(error[3:])
+            if not left or (distance < _POSITION_TOLERANCE and turn < _ROTATION_TOLERANCE):
                 break
-            try:
-                step = mink.solve_ik(self._configuration, self._tasks, 1.0, "daqp", damping=1e-6, limits=self._limits)
-            except mink.NoSolutionFound:
+            jacobian = self._weighted_jacobian()
+            damping = _singular_damping(jacobian) if damping is None else damping
+            step = self._step(q, self._weights * error, jacobian, damping, low, high)
+            if step is None:
                 break
-            self._configuration.integrate_inplace(step, 1.0)
-        error = self._frame.compute_error(self._configuration)
-        q = np.clip(self._configuration.q, self._lower, self._upper)
-        return q, _norm(error[:3]), _norm(error[3:])
+            q = np.minimum(np.maximum(q + step, low), high)
+        return q, distance, turn
+
+    def singularity(self, q: Array) -> float:
+        """Smallest singular value of the tool's Jacobian at ``q`` (n,), rotation weighted as in :meth:`ik` [m/rad]."""
+        self.fk(q)
+        return float(np.linalg.svd(self._weighted_jacobian(), compute_uv=False)[-1])
+
+    def _error(self, q: Array, target: Pose) -> Array:
+        """Translation [m] and rotation vector [rad] still to go, in the base frame."""
+        tool = self.fk(q)
+        return np.concatenate((target.position - tool.position, rotation_between(tool.quaternion, target.quaternion)))
+
+    def _weighted_jacobian(self) -> Array:
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_jacSite(self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._site)
+        weighted: Array = self._weights[:, None] * self._jacobian
+        return weighted
+
+    def _step(self, q: Array, error: Array, jacobian: Array, damping: float, low: Array, high: Array) -> Array | None:
+        """The best change of the joints, by damped least squares under the bounds; the tool is at ``q``."""
+        damping += _POSTURE_COST**2 + _ERROR_DAMPING * float(error @ error) + 1e-6
+        hessian = jacobian.T @ jacobian + damping * self._eye
+        slope = _POSTURE_COST**2 * (q - self._home) - error @ jacobian
+        below, above = np.maximum(low - q, -_MAX_JOINT_STEP), np.minimum(high - q, _MAX_JOINT_STEP)
+        rows, distances = self._collisions(q)
+        limits = np.concatenate((below, np.minimum(_SPARE, distances) - distances))
+        tops = np.concatenate((above, np.full(len(distances), 1e9)))
+        sense = np.zeros(len(limits), dtype=np.int32)
+        step, _, flag, _ = daqp.solve(hessian, slope, rows, tops, limits, sense)
+        return step if flag > 0 and np.all(np.isfinite(step)) else None
+
+    def _collisions(self, q: Array) -> tuple[Array, Array]:
+        gaps = [] if self.clearance is None else self.clearance.near(q, q, _NEAR)
+        if self.clearance is None or not gaps:
+            return self._none, np.zeros(0)
+        return self.clearance.rows(self._data, gaps)
+
+
+def _singular_damping(jacobian: Array) -> float:
+    least = float(np.linalg.eigvalsh(jacobian @ jacobian.T)[0])
+    if least >= _SINGULAR**2:
+        return 0.0
+    return float((_SINGULAR_DAMPING * (1.0 - np.sqrt(max(0.0, least)) / _SINGULAR)) ** 2)
 
 
 def _norm(vector: Array) -> float:

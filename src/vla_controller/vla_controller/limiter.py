@@ -16,6 +16,7 @@ Array = npt.NDArray[np.float64]
 _REST_VELOCITY = 1e-5  # [rad/s]
 _REST_ACCELERATION = 1e-3  # [rad/s^2]
 _SHARE = 0.999  # of the limits that is used, so that rounding never exceeds them
+_ON_THE_WAY = (0.25, 0.5, 1.0)  # of a stop's duration, at which it is looked at
 _MARGIN = 1e-6  # [rad] kept free before a position limit, for rounding
 
 
@@ -89,6 +90,14 @@ class SetpointLimiter:
         low, high = self._stopping_range(candidate)
         safe = (low >= self._lower) & (high <= self._upper)
         return candidate if np.all(safe) else _choose(safe, candidate, self.brake(state))
+
+    def stop(self, state: JointState) -> tuple[float, Array]:
+        """How long the hardest stop from ``state`` takes [s], and joints on the way and at its end (k, n) [rad]."""
+        if state.at_rest or not self._load(self._brake, state):
+            return 0.0, state.q[None]
+        duration = self._trajectory.duration
+        rows = [self._trajectory.at_time(duration * share)[0] for share in _ON_THE_WAY]
+        return duration, np.array(rows)
 
     def _reachable(self, state: JointState, wish: JointState) -> npt.NDArray[np.bool_]:
         """Whether a joint can be in the state ``wish`` after one tick, and stay below its top speed after that."""

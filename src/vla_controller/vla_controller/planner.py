@@ -26,9 +26,12 @@ from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import RobotConfig
 from vla_controller.rotation import Pose
 from vla_controller.settings import ControllerSettings
+from vla_controller.trajectory import Curve
 
 Array = npt.NDArray[np.float64]
 
+_IK_ITERATIONS = 3  # in a tick; what remains is made up for in the next
+REST_TIME = 0.5  # [s] after the last due step in which the arm comes to rest, come what may
 _GO_SHARE = 0.3  # of the top speeds, for going home
 _UNREACHABLE_DISTANCE = 0.02  # [m] between a target and the nearest pose that the arm can take
 
@@ -43,34 +46,47 @@ class Planner:
         self._config, self._settings, self._kinematics, self._log = config, settings, kinematics, log
         self._poses: Path[Pose] | None = None
         self._joints: Path[Array] | None = None
+        self._curve: Curve | None = None
         self._ik_seed = config.home
         self._gripper_until = -math.inf
+        self._rest_by = math.inf
         self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first
         self.steps_late = 0
 
     def clear(self) -> None:
         """Drop the path; gripper and counts stay."""
-        self._poses = self._joints = None
+        self._poses = self._joints = self._curve = None
 
     @property
     def active(self) -> bool:
         """Whether there is a path."""
-        return self._poses is not None or self._joints is not None
+        return self._poses is not None or self._joints is not None or self._curve is not None
 
     @property
     def end(self) -> float:
         """Time of the last step [s]; minus infinity without a path."""
-        path = self._poses or self._joints
+        path = self._curve or self._poses or self._joints
         return path.end if path is not None else -math.inf
 
-    def target(self, time: float) -> Array:
-        """Joints (n,) [rad] that the path wants at ``time`` [s]; call with increasing times."""
+    @property
+    def rest_by(self) -> float:
+        """When the arm must stand still again [s]; infinity where a plan has its own end."""
+        return self._rest_by
+
+    def target(self, time: float, before: Array, reach: Array) -> Array:
+        """Joints (n,) [rad] that the path wants at ``time`` [s], at most ``reach`` (n,) [rad] from those wanted before.
+
+        Chunks that ask for more than ``reach`` are followed more slowly, not on another way.
+        """
+        if self._curve is not None:
+            return self._curve.sample(time)
         if self._poses is None:
             if self._joints is None:
                 raise ValueError("there is no path")
-            return sample_joints(self._joints, time)
+            change = sample_joints(self._joints, time) - before
+            return before + change / max(1.0, float(np.max(np.abs(change) / reach)))
         pose = sample_pose(self._poses, time)
-        self._ik_seed, distance, _ = self._kinematics.ik(self._ik_seed, pose)
+        self._ik_seed, distance, _ = self._kinematics.ik(self._ik_seed, pose, _IK_ITERATIONS, reach)
         if distance > _UNREACHABLE_DISTANCE:
             target = pose.position.round(3).tolist()
             self._log.add(Refusal("unreachable", f"the arm comes no nearer to {target} m than {distance:.3f} m"))
@@ -92,16 +108,23 @@ class Planner:
             reason = f"all {plan.late} steps were due before {now:.3f} s; the stamp is {chunk.stamp:.3f} s"
             return Refusal("all_steps_late", reason)
         self.advance_gripper(now)
-        if chunk.mode in JOINT_MODES:
-            return self._follow_joints(chunk, plan, now, setpoint)
-        return self._follow_poses(chunk, plan, now, setpoint)
+        follow = self._follow_joints if chunk.mode in JOINT_MODES else self._follow_poses
+        refusal = follow(chunk, plan, now, setpoint)
+        if refusal is None:
+            self._rest_by = max(now, plan.times[-1]) + REST_TIME
+        return refusal
+
+    def follow_curve(self, curve: Curve) -> None:
+        """Replace the path by a planned trajectory."""
+        self._poses = self._joints = None
+        self._curve, self._rest_by = curve, math.inf
 
     def go(self, now: float, setpoint: Array, joints: Array) -> None:
         """Replace the path by a straight one in joint space from ``setpoint`` to ``joints``, both (n,) [rad]."""
         speed = _GO_SHARE * self._config.limits.velocity
         duration = max(0.1, float(np.max(np.abs(joints - setpoint) / speed)))
         self._joints = Path((Waypoint(now, setpoint), Waypoint(now + duration, joints)))
-        self._poses = None
+        self._poses, self._rest_by = None, math.inf
 
     def _follow_poses(self, chunk: Chunk, plan: Schedule, now: float, setpoint: Array) -> Refusal | None:
         commanded = self._kinematics.fk(setpoint)

@@ -16,6 +16,8 @@ from vla_controller.rotation import Pose, apply_delta, normalise, slerp
 Array = npt.NDArray[np.float64]
 Value = TypeVar("Value", Pose, Array)
 
+STRETCH = 0.25  # [s]
+
 
 @dataclass(frozen=True, slots=True)
 class Waypoint(Generic[Value]):
@@ -137,13 +139,13 @@ def join(
 ) -> Path[Value]:
     """Path from ``present`` through what ``old`` still has before the first new step, then through the new steps.
 
-    The last step gets at least one period to be reached: the speed then stays what the policy asked for also when
-    chunks of one step come shortly before they are due.
+    The last step gets at least one period (at most STRETCH) to be reached: the speed then stays what the policy asked
+    for also when chunks of one step come shortly before they are due.
     """
     waypoints = [Waypoint(now, present)]
     if old is not None:
         waypoints.extend(old.between(now, plan.times[0]))
     for k, due in zip(plan.indices, plan.times, strict=True):
-        earliest = waypoints[-1].time + (chunk.period if k == plan.indices[-1] else 1e-3)
+        earliest = waypoints[-1].time + (min(chunk.period, STRETCH) if k == plan.indices[-1] else 1e-3)
         waypoints.append(Waypoint(max(due, earliest), targets[k], chunk.steps[k].gripper))
     return Path(tuple(waypoints))

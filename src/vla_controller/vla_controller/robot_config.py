@@ -62,6 +62,37 @@ class GripperConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Capsule:
+    """A part of the arm as a collision check sees it: everything within ``radius`` of a line; a point is a sphere."""
+
+    body: str
+    start: Array  # (3,) [m] in body
+    end: Array  # (3,) [m] in body
+    radius: float  # [m]
+
+
+@dataclass(frozen=True, slots=True)
+class CollisionConfig:
+    """What must not touch: pairs of bodies, and bodies with the table; distances are between their capsules."""
+
+    shapes: tuple[Capsule, ...]
+    pairs: tuple[tuple[str, str], ...]
+    margin: float  # [m] kept between the bodies of a pair
+    table_height: float  # [m] of the table's top in base_frame
+    table: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseConfig:
+    """A mobile base under the arm; the vectors are forward x [m/s], left y [m/s], turning about z [rad/s]."""
+
+    velocity: Array  # (3,)
+    acceleration: Array  # (3,) [m/s^2], [rad/s^2]
+    jerk: Array  # (3,) [m/s^3], [rad/s^3]
+    command_topic: str
+
+
+@dataclass(frozen=True, slots=True)
 class RobotConfig:
     """One robot: names, limits, geometry and command topics."""
 
@@ -76,6 +107,8 @@ class RobotConfig:
     gripper: GripperConfig
     arm_command_topic: str
     gripper_command_topic: str
+    collision: CollisionConfig | None = None
+    base: BaseConfig | None = None
 
 
 def load_robot_config(name_or_path: str) -> RobotConfig:
@@ -149,9 +182,31 @@ def _parse(data: Mapping[str, Any]) -> RobotConfig:
         ),
         arm_command_topic=str(data["arm_command_topic"]),
         gripper_command_topic=str(data["gripper_command_topic"]),
+        collision=_collision(data["collision"]) if "collision" in data else None,
+        base=_base(data["base"]) if "base" in data else None,
     )
     _check(config)
     return config
+
+
+def _collision(data: Mapping[str, Any]) -> CollisionConfig:
+    shapes = tuple(
+        Capsule(str(item["body"]), _vector(item, "start", 3), _vector(item, "end", 3), float(item["radius"]))
+        for item in data["shapes"]
+    )
+    pairs = tuple((str(first), str(second)) for first in data["pairs"] for second in data["pairs"][first])
+    table = tuple(str(body) for body in data["table"])
+    missing = {*table, *(body for pair in pairs for body in pair)} - {shape.body for shape in shapes}
+    if missing:
+        raise ValueError(f"collision.shapes has none for {sorted(missing)}")
+    return CollisionConfig(shapes, pairs, float(data["margin"]), float(data["table_height"]), table)
+
+
+def _base(data: Mapping[str, Any]) -> BaseConfig:
+    vectors = [_vector(data, key, 3) for key in ("velocity", "acceleration", "jerk")]
+    if vectors[0].min() < 0.0 or min(vectors[1].min(), vectors[2].min()) <= 0.0:
+        raise ValueError("base needs velocity >= 0, acceleration > 0 and jerk > 0")
+    return BaseConfig(vectors[0], vectors[1], vectors[2], str(data["command_topic"]))
 
 
 def _check(config: RobotConfig) -> None:

@@ -27,6 +27,11 @@ class ReferenceFilter:
         self._dt = dt
         self._input = np.zeros(0)
 
+    @property
+    def input(self) -> Array:
+        """The input (n,) at the last sample."""
+        return self._input
+
     def start(self, q: Array) -> None:
         """Begin with the input at rest at ``q`` (n,)."""
         self._input = q

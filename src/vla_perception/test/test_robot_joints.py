@@ -22,7 +22,7 @@ def test_shipped_robots(robot: str) -> None:
 
 
 def test_unknown_robot_lists_the_valid_ones() -> None:
-    with pytest.raises(RobotConfigError, match="unknown robot 'r2d2'; valid: fr3, wx250s"):
+    with pytest.raises(RobotConfigError, match="unknown robot 'r2d2'; valid: fr3, panda, wx250s"):
         find_robot_file("r2d2", ROBOTS.parents[1])
     with pytest.raises(RobotConfigError, match="not a file"):
         find_robot_file("nowhere/r2d2.yaml", None)
