@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_controller.arm_watch import ArmWatch
+from vla_controller.base_velocity import BaseVelocity
 from vla_controller.chunk import Chunk, Refusal
 from vla_controller.gate import GateContext, check_chunk
 from vla_controller.guard import StopGuard
 from vla_controller.kinematics import Kinematics
 from vla_controller.limiter import JointState, SetpointLimiter
 from vla_controller.planner import Planner
+from vla_controller.reference import schedule
 from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import RobotConfig
 from vla_controller.setpoint import ControllerState, Setpoint
@@ -57,6 +59,7 @@ class ArmController:
         self._limiter = SetpointLimiter(config.limits, self._dt)
         self._guard = StopGuard(self._limiter, self.kinematics.clearance, self._dt)
         self._filter = ReferenceFilter(settings.smoothing, self._dt)
+        self._base = BaseVelocity(config.base, self._dt, self.log)
         self._reach = _TOP_SPEED_SHARE * config.limits.velocity * self._dt
         self._watch = ArmWatch(settings.joint_state_timeout, config.limits.velocity)
         self._state: JointState | None = None
@@ -78,8 +81,8 @@ class ArmController:
 
     @property
     def at_rest(self) -> bool:
-        """Whether the setpoint stands still (or nothing was ever sent)."""
-        return self._state is None or self._state.at_rest
+        """Whether the setpoint stands still (or nothing was ever sent), and the mobile base, if there is one."""
+        return self._base.at_rest and (self._state is None or self._state.at_rest)
 
     @property
     def measured(self) -> Array | None:
@@ -179,16 +182,16 @@ class ArmController:
         if self._run is not None:
             self._run.abort(reason)
             self._run = None
-        self._planner.clear()
-        self._wanted.clear()
-        if self._state is not None:
-            self._reason = reason
+        self._base.halt()
+        self._finish(reason)
+
+    def examine(self, chunk: Chunk, now: float) -> Refusal | None:
+        """Whether a chunk passes the gate at time ``now`` [s]; nothing is counted and nothing moves."""
+        return self._ready(now) or self._owned() or check_chunk(chunk, self._context(now))
 
     def accept(self, chunk: Chunk, now: float) -> Refusal | None:
         """Judge a chunk at time ``now`` [s] and follow it from there, or say why not."""
-        refusal = (
-            self._ready(now) or self._owned() or check_chunk(chunk, self._context(now)) or self._follow(chunk, now)
-        )
+        refusal = self.examine(chunk, now) or self._follow(chunk, now)
         if refusal is not None:
             return self.log.add(refusal)
         self._last_order = (chunk.stamp, chunk.sequence)
@@ -209,6 +212,12 @@ class ArmController:
             self._state = self._limiter.brake(self._state)
         self._judge_trajectory(now)
         return self._setpoint(self._state, now)
+
+    def _finish(self, reason: str) -> None:
+        self._planner.clear()
+        self._wanted.clear()
+        if self._state is not None:
+            self._reason = reason
 
     def _restart(self, q: Array, qd: Array, reason: str) -> None:
         self._state = self._limiter.start(q, qd)
@@ -242,7 +251,10 @@ class ArmController:
             return Refusal("joint_state_stale", "no joint state has come yet")
         if not self._planner.active:
             self._filter.start(self._state.q)
-        return self._planner.follow(chunk, now, self._state.q)
+        refusal = self._planner.follow(chunk, now, self._state.q)
+        if refusal is None:
+            self._base.follow(chunk, schedule(chunk, now, self.settings.latency_budget))
+        return refusal
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""
@@ -274,7 +286,7 @@ class ArmController:
             return self._limiter.brake(state)
         done = after.at_rest and bool(np.max(np.abs(after.q - target)) < _SETTLED)
         if over and self._run is None and (done or now - end > _SETTLE_TIME):
-            self.halt("the last step is done")
+            self._finish("the last step is done")
         return after
 
     def _reference(self, time: float, otherwise: Array) -> Array:
@@ -298,6 +310,7 @@ class ArmController:
             chunk_stamp=chunk.stamp if chunk is not None else math.nan,
             stamp_to_setpoint=self._latency,
             reason=self._reason,
+            base=self._base.tick(now),
         )
 
     def _controller_state(self, state: JointState, now: float) -> ControllerState:

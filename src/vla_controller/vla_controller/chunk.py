@@ -44,6 +44,7 @@ class Step:
     pose: Pose | None = None  # EE_POSE
     joints: Array | None = None  # (n,) [rad] or [rad/s] JOINT_*
     gripper: float = float("nan")  # opening 0 closed to 1 open; NaN leaves it
+    base: Array = field(default_factory=_zeros)  # (3,) [m/s, m/s, rad/s] mobile base: forward, left, turning
     terminate: bool = False
 
 

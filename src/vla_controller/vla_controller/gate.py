@@ -134,6 +134,7 @@ def _used(chunk: Chunk) -> Iterator[tuple[str, Array | None, int]]:
         elif chunk.mode == ActionMode.JOINT_DELTA:
             yield "observed_joints", chunk.observed_joints, n
     for k, step in enumerate(chunk.steps):
+        yield f"steps[{k}].base", step.base, 3
         if chunk.mode == ActionMode.EE_DELTA:
             yield f"steps[{k}].translation", step.translation, 3
             yield f"steps[{k}].rotation", step.rotation_vector, 3

@@ -38,3 +38,4 @@ class Setpoint:
     chunk_stamp: float  # [s]; NaN before the first chunk
     stamp_to_setpoint: float  # [s] chunk_stamp to the first setpoint that follows the chunk; NaN before the first
     reason: str  # why the state is what it is
+    base: Array | None = None  # (3,) [m/s, m/s, rad/s] of the mobile base; None where there is none

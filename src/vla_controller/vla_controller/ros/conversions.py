@@ -67,6 +67,7 @@ def _step_from_msg(msg: ActionStep) -> Step:
         pose=pose_from_msg(msg.pose),
         joints=np.array(msg.joints, dtype=np.float64),
         gripper=msg.gripper,
+        base=np.array([msg.base.linear.x, msg.base.linear.y, msg.base.angular.z]),
         terminate=msg.terminate,
     )
 
