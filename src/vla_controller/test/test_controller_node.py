@@ -259,7 +259,7 @@ def test_a_second_controller_is_refused_and_the_first_goes_on(arm: Arm, start: C
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
-        ("robot_config:=ur5", "unknown robot 'ur5'; valid: fr3, wx250s"),
+        ("robot_config:=ur5", "unknown robot 'ur5'; valid: fr3, panda, wx250s"),
         ("rate:=1000.0", "rate"),
         ("latency_budget:=soon", "latency_budget"),
     ],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vla_controller.arm_controller import ArmController
@@ -36,6 +37,19 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
         values[f"refused {name}"] = f"{count}; latest: {reason}"
     level, message = _judge(state, setpoint, controller.log.total() - refused_before)
     return Health(level, message, values)
+
+
+def diagnose_latency(values: Mapping[str, float], budget: float) -> Health:
+    """Health of the way from camera to motion; ``values`` [ms] as MotionLatency.summary, ``budget`` [s]."""
+    figures: dict[str, object] = {name: f"{value:.1f}" for name, value in values.items()}
+    figures["budget_ms"] = f"{1e3 * budget:.1f}"
+    if "motion_ms_p99" not in values:
+        return Health(OK, "no motion after a chunk yet", figures)
+    median, worst = values["motion_ms_p50"], values["motion_ms_p99"]
+    text = f"image to motion {median:.0f} ms at the median, {worst:.0f} ms at the 99th percentile"
+    if worst > 1e3 * budget:
+        return Health(WARN, f"{text}: over the budget of {1e3 * budget:.0f} ms", figures)
+    return Health(OK, text, figures)
 
 
 def _judge(state: ControllerState, setpoint: Setpoint | None, refused: int) -> tuple[int, str]:

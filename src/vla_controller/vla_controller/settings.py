@@ -35,6 +35,10 @@ class ControllerSettings:
     max_steps: int = _setting(200, "steps in a chunk", 1, 10000)
     joint_state_timeout: float = _setting(0.5, "[s] without a joint state after which the arm stops", 0.05, 5.0)
     max_clock_jump: float = _setting(1.0, "[s] of the clock between two ticks, after which the arm stops", 0.1, 60.0)
+    start_tolerance: float = _setting(0.05, "[rad] between setpoint and first point of a trajectory", 0.001, 1.0)
+    path_tolerance: float = _setting(0.3, "[rad] between planned and measured joints of a trajectory", 0.001, 3.0)
+    goal_tolerance: float = _setting(0.02, "[rad] likewise at its end", 0.0001, 1.0)
+    goal_time: float = _setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a number outside its range."""
@@ -53,8 +57,17 @@ class NodeSettings:
     instruction_topic: str = _setting("/vla/instruction", "vla_msgs/Instruction in")
     status_topic: str = _setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
     ee_pose_topic: str = _setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for every joint state")
-    arm_command_topic: str = _setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
+    arm_command_topic: str = _setting("", "setpoints out; empty for the output's or the robot's own")
     gripper_command_topic: str = _setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
+    base_command_topic: str = _setting("", "geometry_msgs/Twist out; empty for the robot's own")
+    output: str = _setting("joint_trajectory", "what arm_command_topic takes: see docs/controller.md")
+    motion_budget: float = _setting(0.6, "[s] camera to motion; more at the 99th percentile is a warning", 0.05, 5.0)
+    collision_check: str = _setting(
+        "auto", "ask MoveIt before a chunk is released: auto (where it runs), off, required"
+    )
+    collision_service: str = _setting("/check_state_validity", "moveit_msgs/GetStateValidity that is asked")
+    collision_group: str = _setting("", "MoveIt's planning group; empty for the whole robot")
+    collision_budget: float = _setting(0.1, "[s] for MoveIt's answer, after which the chunk is refused", 0.01, 1.0)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a number outside its range."""

@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vla_controller.chunk import Chunk, Step
 from vla_controller.chunk import Refusal as GateRefusal
+from vla_controller.health import Health
 from vla_controller.robot_config import GripperConfig
 from vla_controller.rotation import Pose
 from vla_controller.setpoint import ControllerState, Setpoint
@@ -179,19 +180,21 @@ def _fill_setpoint(msg: ControllerStatus, setpoint: Setpoint) -> None:
     msg.reason = setpoint.reason
 
 
-def diagnostics_to_msg(
-    stamp: Time, level: int, message: str, robot: str, values: Mapping[str, object]
-) -> DiagnosticArray:
-    """One diagnostic status of the controller; ``level`` is 0 ok, 1 warning, 2 error."""
-    status = DiagnosticStatus(
-        level=bytes([level]),
-        name="controller_node: controller",
-        message=message,
-        hardware_id=robot,
-        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-    )
-    msg = DiagnosticArray(status=[status])
+def diagnostics_to_msg(stamp: Time, robot: str, rows: Mapping[str, Health]) -> DiagnosticArray:
+    """Diagnostics with a status for each row, by name."""
+    msg = DiagnosticArray()
     msg.header.stamp = stamp
+    for name, health in rows.items():
+        values = [KeyValue(key=key, value=str(value)) for key, value in health.values.items()]
+        msg.status.append(
+            DiagnosticStatus(
+                level=bytes([health.level]),
+                name=f"controller_node: {name}",
+                message=health.message,
+                hardware_id=robot,
+                values=values,
+            )
+        )
     return msg
 
 

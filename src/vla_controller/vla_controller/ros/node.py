@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controller node: joint states, chunks and trajectories in, a jerk-limited setpoint out at every tick."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from geometry_msgs.msg import PoseStamped, Twist
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from vla_controller.arm_controller import ArmController
+from vla_controller.chunk import Chunk, Refusal
+from vla_controller.robot_config import load_robot_config
+from vla_controller.ros import conversions
+from vla_controller.ros.collision_check import CollisionCheck
+from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
+from vla_controller.ros.parameters import declare_settings
+from vla_controller.ros.reports import Reports
+from vla_controller.ros.trajectory_server import TrajectoryServers
+from vla_controller.setpoint import Setpoint
+from vla_controller.settings import ControllerSettings, NodeSettings
+from vla_msgs.msg import ActionChunk, Instruction
+
+SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+DISCOVERY_TIME = 1.0  # [s] in which another controller would be seen
+STOP_TIME = 0.9  # [s] at most, to come to rest at shutdown
+
+
+class OtherControllerError(RuntimeError):
+    """Somebody else already commands the arm."""
+
+
+class ControllerNode(Node):
+    """Wires topics to an ArmController and ticks it."""
+
+    def __init__(self) -> None:
+        """Declare parameters and load the robot; raises RobotConfigError when either cannot be used."""
+        super().__init__("controller_node")
+        self.settings = declare_settings(self, NodeSettings)
+        config = load_robot_config(self.settings.robot_config)
+        self._output = find_output(self.settings.output)
+        self._dt = 1.0 / self.settings.rate
+        limits = declare_settings(self, ControllerSettings)
+        self._max_steps = limits.max_steps
+        self._controller = ArmController(config, self._dt, limits)
+        self._config, self._joints = config, list(config.joints)
+        self._checks = CollisionCheck(self, self.settings, self._controller, self._accept)
+        self._setpoint: Setpoint | None = None
+        self._gripper_sent = math.nan
+        self._rivals = 0
+        self._closing: float | None = None
+        self._settled = False
+        self._inference_time = math.nan
+        self.arm_topic = self.settings.arm_command_topic or self._output.topic or config.arm_command_topic
+
+    def refuse_a_second_controller(self) -> None:
+        """Raise OtherControllerError when somebody already publishes to the arm."""
+        deadline = time.monotonic() + DISCOVERY_TIME
+        while self._closing is None and time.monotonic() < deadline:
+            self._rivals = self.count_publishers(self.arm_topic)
+            if self._rivals:
+                raise OtherControllerError(self._rivalry())
+            time.sleep(0.05)
+
+    def _rivalry(self) -> str:
+        return f"{self._rivals} other publisher(s) command the arm on {self.arm_topic}"
+
+    def connect(self) -> None:
+        """Create publishers, subscriptions and services."""
+        settings, config = self.settings, self._config
+        self._started = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.arm_topic)
+        self._starts = self.create_publisher(Header, "~/started", LATCHED)
+        self._starts.publish(self._started)
+        self.create_subscription(Header, "~/started", self._on_start_of_another, LATCHED)
+        gripper_topic = settings.gripper_command_topic or config.gripper_command_topic
+        self._arm = ArmOutput(self, self._output, self.arm_topic, config, self._dt)
+        self._gripper = self.create_publisher(JointTrajectory, gripper_topic, 1)
+        self._base = None
+        if config.base is not None:
+            self._base = self.create_publisher(Twist, settings.base_command_topic or config.base.command_topic, 1)
+        self._ee_pose = self.create_publisher(PoseStamped, settings.ee_pose_topic, 10)
+        self._reports = Reports(self, settings, self._controller)
+        self._trajectories = TrajectoryServers(self, self._controller)
+        self.create_subscription(JointState, settings.joint_state_topic, self._on_joint_state, SENSOR)
+        self.create_subscription(ActionChunk, settings.chunk_topic, self._on_chunk, 5)
+        self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
+        self.create_service(Trigger, "~/estop", self._on_estop)
+        self.create_service(Trigger, "~/reset_estop", self._on_reset_estop)
+        self.create_service(Trigger, "~/home", self._on_home)
+        self.create_timer(1.0, self._on_second)
+
+    def begin_closing(self) -> None:
+        """Come to rest, then let the tick loop end; safe to call from a signal handler."""
+        if self._closing is None:
+            self._closing = time.monotonic()
+
+    def tick(self) -> bool:
+        """One tick of the controller; False when the node may exit."""
+        start = time.monotonic()
+        if self._closing is not None:
+            self._controller.halt("shutting down")
+            if self._settled or start - self._closing > STOP_TIME:
+                return False
+            self._settled = self._controller.at_rest  # one tick more, for receivers of velocities
+        now = self._now()
+        self._setpoint = setpoint = self._controller.tick(now)
+        if setpoint is not None:
+            self._send(setpoint)
+        self._trajectories.after_tick()
+        self._checks.after_tick(now)
+        self._reports.tick(setpoint, now, start)
+        return True
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def _send(self, setpoint: Setpoint) -> None:
+        self._arm.send(setpoint, self._controller.kinematics, self._controller.measured)
+        if self._base is not None and setpoint.base is not None:
+            self._base.publish(base_to_msg(setpoint.base))
+        if not math.isnan(setpoint.gripper) and setpoint.gripper != self._gripper_sent:
+            known = not math.isnan(self._gripper_sent)
+            change = setpoint.gripper - self._gripper_sent if known else 1.0
+            self._gripper_sent = setpoint.gripper
+            self._send_gripper(change)
+
+    def _send_gripper(self, change: float) -> None:
+        if not math.isnan(self._gripper_sent):
+            gripper = self._config.gripper
+            self._gripper.publish(conversions.gripper_to_msg(self._gripper_sent, change, gripper, self._dt))
+
+    def _on_start_of_another(self, msg: Header) -> None:
+        """Of two controllers of one arm the later one gives way, also when discovery took its time."""
+        earlier = conversions.seconds_from_msg(msg.stamp) < conversions.seconds_from_msg(self._started.stamp)
+        if earlier and msg.frame_id == self.arm_topic:
+            raise OtherControllerError(f"another controller_node already commands the arm on {self.arm_topic}")
+
+    def _on_joint_state(self, msg: JointState) -> None:
+        joints = conversions.joints_from_msg(msg, self._joints)
+        if joints is None:
+            return  # another device's joints
+        now = self._now()
+        stamp = conversions.seconds_from_msg(msg.header.stamp)
+        if stamp == 0.0:
+            msg.header.stamp, stamp = conversions.time_to_msg(now), now
+        self._controller.update_joint_state(min(stamp, now), *joints)
+        self._reports.latency.add_measured(min(stamp, now), joints[0])
+        pose = self._controller.kinematics.fk(joints[0])
+        self._ee_pose.publish(conversions.pose_to_msg(pose, msg.header.stamp, self._config.base_frame))
+
+    def _on_chunk(self, msg: ActionChunk) -> None:
+        if self._closing is not None:
+            return
+        if self._rivals:
+            self._controller.log.add(Refusal("other_publisher", self._rivalry()))
+            return
+        chunk, now = conversions.chunk_from_msg(msg, self._max_steps), self._now()
+        self._inference_time = msg.inference_time
+        self._checks.offer(chunk, now, None if self._setpoint is None else self._setpoint.q)
+
+    def _accept(self, chunk: Chunk) -> None:
+        now = self._now()
+        refusal = self._controller.accept(chunk, now)
+        if refusal is not None:
+            self.get_logger().warning(f"{refusal.name}: {refusal.reason}", throttle_duration_sec=1.0)
+        else:
+            self._reports.latency.add_chunk(chunk.sequence, chunk.stamp, self._inference_time, now)
+
+    def _on_instruction(self, msg: Instruction) -> None:
+        self._controller.set_instruction(msg.id, stop=msg.kind == Instruction.KIND_STOP)
+
+    def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._controller.estop()
+        return conversions.answer(response, None, "decelerating; latched until reset")
+
+    def _on_reset_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return conversions.answer(response, self._controller.reset_estop(), "reset; give a new instruction to move")
+
+    def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return conversions.answer(
+            response, self._controller.go_home(self._now()), "going home; give a new instruction to move on"
+        )
+
+    def _on_second(self) -> None:
+        self._send_gripper(1.0)  # again, for a gripper that has just come
+        controller = self._controller
+        self._rivals = max(0, self.count_publishers(self.arm_topic) - 1)
+        if self._rivals:
+            controller.halt(self._rivalry())
+        self._reports.second(self._setpoint)

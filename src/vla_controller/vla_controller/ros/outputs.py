@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where setpoints go: one small adapter for each kind of receiver, all from the same Setpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from vla_controller.kinematics import Kinematics
+from vla_controller.robot_config import RobotConfig, RobotConfigError
+from vla_controller.ros import conversions
+from vla_controller.rotation import Pose
+from vla_controller.servo import twist_between
+from vla_controller.setpoint import Setpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What an adapter may use: the setpoint of this tick, and the tool's poses in the base frame."""
+
+    setpoint: Setpoint
+    goal: Pose  # of the setpoint, one tick from now
+    before: Pose  # of the setpoint before it, now
+    measured: Pose  # of the arm as last measured
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One kind of receiver: its message, its usual topic (empty: the robot's own), and how the message is made."""
+
+    message: type[Any]
+    topic: str
+    make: Callable[[Situation, RobotConfig, float], Any]
+
+
+def joint_trajectory(now: Situation, config: RobotConfig, dt: float) -> JointTrajectory:
+    """Positions, velocities and accelerations, to be reached ``dt`` [s] after arrival."""
+    return conversions.arm_to_msg(now.setpoint, list(config.joints), dt)
+
+
+def forward_position(now: Situation, config: RobotConfig, dt: float) -> Float64MultiArray:
+    """Positions [rad] in the order of the robot's joints."""
+    return Float64MultiArray(data=now.setpoint.q.tolist())
+
+
+def servo_pose(now: Situation, config: RobotConfig, dt: float) -> PoseStamped:
+    """Pose of the tool in the base frame."""
+    return conversions.pose_to_msg(now.goal, conversions.time_to_msg(now.setpoint.stamp), config.base_frame)
+
+
+def servo_twist(now: Situation, config: RobotConfig, dt: float) -> TwistStamped:
+    """Velocity of the tool [m/s], [rad/s] over this tick in the base frame, with its drift made good."""
+    linear, angular = twist_between(now.before, now.goal, now.measured, dt)
+    msg = TwistStamped()
+    msg.header.stamp, msg.header.frame_id = conversions.time_to_msg(now.setpoint.stamp), config.base_frame
+    msg.twist.linear.x, msg.twist.linear.y, msg.twist.linear.z = linear.tolist()
+    msg.twist.angular.x, msg.twist.angular.y, msg.twist.angular.z = angular.tolist()
+    return msg
+
+
+OUTPUTS = {
+    "joint_trajectory": Output(JointTrajectory, "", joint_trajectory),
+    "forward_position": Output(Float64MultiArray, "/forward_position_controller/commands", forward_position),
+    "servo_twist": Output(TwistStamped, "/servo_node/delta_twist_cmds", servo_twist),
+    "servo_pose": Output(PoseStamped, "/servo_node/pose_target_cmds", servo_pose),
+}
+
+
+def find_output(name: str) -> Output:
+    """The output called ``name``; raises RobotConfigError with the valid ones."""
+    if name not in OUTPUTS:
+        raise RobotConfigError(f"unknown output {name!r}; valid: {', '.join(OUTPUTS)}")
+    return OUTPUTS[name]
+
+
+class ArmOutput:
+    """Publishes setpoints to one receiver."""
+
+    def __init__(self, node: Node, output: Output, topic: str, config: RobotConfig, dt: float) -> None:
+        """``dt`` [s] is the time between setpoints."""
+        self._make, self._config, self._dt = output.make, config, dt
+        self._publisher = node.create_publisher(output.message, topic, 1)
+        self._poses = output.message in (TwistStamped, PoseStamped)
+        self._last: Pose | None = None
+
+    def send(self, setpoint: Setpoint, kinematics: Kinematics, measured: Any) -> None:
+        """Send one setpoint; ``measured`` (n,) [rad] are the arm's joints."""
+        goal = before = now = self._last
+        if self._poses or goal is None or before is None or now is None:
+            goal, now = kinematics.fk(setpoint.q), kinematics.fk(setpoint.q if measured is None else measured)
+            before = self._last or goal
+            self._last = goal
+        self._publisher.publish(self._make(Situation(setpoint, goal, before, now), self._config, self._dt))
+
+
+def base_to_msg(base: Any) -> Twist:
+    """Velocity (x [m/s], y [m/s], about z [rad/s]) of a mobile base in its own frame."""
+    msg = Twist()
+    msg.linear.x, msg.linear.y, msg.angular.z = (float(value) for value in base)
+    return msg

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the controller node and ticks it until it may end."""
+
+from __future__ import annotations
+
+import gc
+
+from vla_controller.robot_config import RobotConfigError
+from vla_controller.ros import pace
+from vla_controller.ros.node import ControllerNode, OtherControllerError
+from vla_controller.ros.process import Ending
+
+UNUSABLE = (RobotConfigError, OtherControllerError)
+
+
+def make() -> ControllerNode:
+    """Make the node; raises RobotConfigError when a parameter or the robot's description cannot be used."""
+    return ControllerNode()
+
+
+def serve(node: ControllerNode, ending: Ending) -> None:
+    """Tick until a signal comes and the arm is at rest; raises OtherControllerError when the arm has a controller."""
+    ending.then(node.begin_closing)
+    priority = pace.ask_for_real_time() if node.settings.realtime else "normal priority"
+    node.refuse_a_second_controller()
+    node.connect()
+    pace.settle_memory()
+    node.get_logger().info(f"{node.settings.rate:g} Hz to {node.arm_topic} ({node.settings.output}), {priority}")
+    sim_time = node.get_parameter("use_sim_time").value
+    pace.run(node, node.get_clock() if sim_time else None, 1.0 / node.settings.rate, node.tick, node.begin_closing)
+
+
+def release_memory() -> None:
+    """Let go of what settle_memory kept."""
+    gc.unfreeze()
+    gc.collect()
