@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from vla_sim.task import FAMILIES, Task, TaskError
 
+
 @cache
 def training_templates() -> Mapping[str, tuple[str, ...]]:
     """Family -> the wordings of training, as many for each; the first is the family's own."""
@@ -39,7 +40,10 @@ def load_templates(path: Path) -> dict[str, list[str]]:
             raise TaskError(f"{path}: {family} must be a non-empty list of strings, got {templates!r}")
         example = {"pick": "", "place": "bowl", "near": "blue block", "push": "left"}[family]
         for template in templates:
-            Task(family, "red block", example).text(template)
+            try:
+                Task(family, "red block", example).text(template)
+            except AttributeError as error:
+                raise TaskError(f"{path}: {family}: template {template!r}: {error}") from error
             if "{object}" not in template:
                 raise TaskError(f"{path}: {family}: template {template!r} does not name {{object}}")
     return data
