@@ -15,7 +15,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from vla_msgs.msg import Instruction
 rclpy.init()
 node = rclpy.create_node("intake")
-out = node.create_publisher(Instruction, "/vla/instruction", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+out = node.create_publisher(Instruction, "/vla/instruction", latched)
 def take(message):
     if message.data:
         kind = Instruction.KIND_STOP if message.data == "stop" else Instruction.KIND_TASK
