@@ -77,6 +77,7 @@ class Collector:
 
     def _lay_out(self, task: Task, rng: np.random.Generator) -> None:
         robot = self._world.robot
+        self._lockstep.forget()
         if rng.random() > self.settings.wide_starts:
             sample_layout(robot, task, rng).apply(self._world)
             self._lockstep.start()

@@ -79,6 +79,7 @@ class Evaluator:
         """Lay the table, give the instruction, act until the success test holds or time is up."""
         rng = np.random.default_rng([self.settings.seed, index])
         task = sample_task(rng, self.settings.families[index % len(self.settings.families)])
+        self._lockstep.forget()
         sample_layout(self._world.robot, task, rng).apply(self._world)
         wordings = (self.settings.templates or {}).get(task.family)
         text = task.text(str(rng.choice(list(wordings))) if wordings else None)

@@ -47,6 +47,7 @@ class Trainer:
         folder: Path,
         robot: str,
         device: str = "cpu",
+        instructions: InstructionTable | None = None,
     ) -> None:
         """`features` (N, C, h, w): `early_features` of the table's images, in its order."""
         if len(features) != len(table):
@@ -61,7 +62,7 @@ class Trainer:
         self.average.load_state_dict(self.network.state_dict())
         self.network.to(self.device)
         self.average.to(self.device)
-        self.instructions = InstructionTable()
+        self.instructions = instructions or InstructionTable()
         self.instructions.to(self.device)
         self.step = 0
         self._draw = TaskDraw(table)
