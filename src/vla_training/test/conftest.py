@@ -14,6 +14,7 @@ from vla_sim.task import Task
 from vla_training.lerobot_format import DatasetWriter
 from vla_training.record import EpisodeRecord
 
+RED = Task("pick", "red block")
 MakeRecord = Callable[..., EpisodeRecord]
 
 
@@ -21,7 +22,7 @@ MakeRecord = Callable[..., EpisodeRecord]
 def make_record() -> MakeRecord:
     """Random pictures and states over the table; the same seed gives the same episode."""
 
-    def make(seed=0, frames=4, task=Task("pick", "red block"), robot="fr3", size=(32, 40)):
+    def make(seed=0, frames=4, task=RED, robot="fr3", size=(32, 40)):
         rng = np.random.default_rng(seed)
         joints = len(get_robot(robot).joint_names) + len(get_robot(robot).finger_joint_names)
         spots = rng.uniform([0.35, -0.2, 0.02], [0.65, 0.2, 0.02], (len(BLOCKS), 3))

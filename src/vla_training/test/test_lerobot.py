@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The LeRobotDataset v3.0 folder: what goes in comes out, others can read it, nothing interrupted is lost or doubled."""
+"""The LeRobotDataset v3.0 folder: what goes in comes out, others read it, interruptions neither lose nor double."""
 
 from __future__ import annotations
 

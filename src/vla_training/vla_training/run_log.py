@@ -29,7 +29,11 @@ def read(path: Path) -> list[Row]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = [
+            {key: _number(value) for key, value in row.items()}
+            for row in csv.DictReader(file)
+            if None not in row.values()
+        ]
     return [row for row in rows if not math.isnan(row.get("step", math.nan))]
 
 
