@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the policy node starts and ends: other policies, recording, what cannot be used, signals."""
 
+import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +33,40 @@ def test_what_cannot_be_used_ends_the_node_with_one_clear_line(
     assert line in output
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1, output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (lambda folder: None, "was trained for robot 'fr3', not for 'wx250s'"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 5000), "truncated"),
+        (lambda folder: save(folder, dimensions=3), "dimensions"),
+    ],
+    ids=["other robot", "truncated", "other action space"],
+)
+def test_a_checkpoint_that_cannot_be_used_ends_the_node_with_one_clear_line(
+    harness: ModuleType, tmp_path: Path, spoil: Callable[[Path], object], line: str
+) -> None:
+    save(tmp_path)
+    spoil(tmp_path)
+    robot = "wx250s" if "wx250s" in line else "fr3"
+    process = harness.start("policy:=rt1", f"checkpoint:={tmp_path}", f"robot:={robot}", "device:=cpu")
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 2, output
+    assert line in output
+    assert "Traceback" not in output
+
+
+def save(folder: Path, dimensions: int = 11) -> None:
+    """A small checkpoint for the FR3, whose action space says that it has this many dimensions."""
+    from vla_policy.presets import preset
+    from vla_policy.rt1.checkpoint import save_checkpoint
+    from vla_policy.rt1.config import named_config
+    from vla_policy.rt1.network import RT1Network
+
+    space = preset("rt1").to_dict()
+    space["dimensions"] = space["dimensions"][:dimensions]
+    save_checkpoint(folder, RT1Network(named_config("lite"), pretrained=False), space, "fr3", {})
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
