@@ -127,13 +127,8 @@ def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float
 def near_spot(target: Array, robot: SimRobot) -> Array:
     """Where to set an object down next to `target` (n, 2): 7.5 cm towards the robot, else 7.5 cm away from it.
 
-    On the robot's side the hand does not hide the target from the front camera.
+    On the robot's side the hand does not hide the target from the front camera, but the spot has to lie where objects
+    are laid.
     """
-    reachable = target[:, 0] - 0.075 >= _nearest_x(robot)
-    side = np.where(reachable, -1.0, 1.0)
-    return np.asarray(target + np.stack([0.075 * side, np.zeros_like(side)], axis=1))
-
-
-def _nearest_x(robot: SimRobot) -> float:
-    """How near to the base something can be set down."""
-    return robot.table_center_x - robot.reach_x - 0.03
+    inside = target[:, 0] - 0.075 >= robot.table_center_x - robot.reach_x
+    return np.asarray(target + np.stack([np.where(inside, -0.075, 0.075), np.zeros(len(target))], axis=1))
