@@ -24,6 +24,7 @@ setup(
         "console_scripts": [
             "demo = vla_demo.cli:main",
             "graph_eval = vla_demo.cli:graph_eval",
+            "say = vla_demo.say_ros:main",
         ],
     },
 )

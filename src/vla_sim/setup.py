@@ -18,7 +18,7 @@ setup(
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",
-    description="MuJoCo table-top worlds with two robots, tasks judged on physics, a scripted expert, the simulator node.",
+    description="MuJoCo table-top worlds with two robots, tasks judged on physics, a scripted expert, simulator node.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

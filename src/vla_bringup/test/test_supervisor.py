@@ -21,7 +21,7 @@ RUN = """
 import sys
 from vla_bringup.description import OnExit
 from vla_bringup.supervisor import Job, Supervisor
-jobs = [Job(name, (sys.executable, "-u", "-c", code), OnExit(end)) for name, end, code in {jobs!r}]
+jobs = [Job(name, (sys.executable, "-I", "-S", "-u", "-c", code), OnExit(end)) for name, end, code in {jobs!r}]
 sys.exit(Supervisor(jobs, escalate_after_s=0.5, restart_delay_s=0.1, restart_limit=2).run())
 """
 
@@ -50,7 +50,7 @@ class Up:
     def end(self, number=None):
         if number is not None:
             self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=20)
+        rest, _ = self.process.communicate(timeout=60)
         self.text += rest
         return self.process.returncode
 
@@ -66,7 +66,7 @@ def alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
 
 
-def gone(pids, within_s=5.0):
+def gone(pids, within_s=20.0):
     deadline = time.monotonic() + within_s
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -121,7 +121,7 @@ def test_a_process_that_does_not_listen_is_killed():
     up = Up(("a", "shutdown", STUBBORN)).until(r"\| deaf")
     start = time.monotonic()
     assert up.end(signal.SIGINT) == 1
-    assert 0.9 < time.monotonic() - start < 5.0
+    assert 0.9 < time.monotonic() - start < 15.0
     assert re.search(r"(?s)sending SIGINT.*sending SIGTERM.*sending SIGKILL.*a was ended by SIGKILL", up.text)
 
 
@@ -166,7 +166,7 @@ def test_a_reader_that_goes_away_stops_the_graph():
     chatter = "import time\nwhile True: print('tick'); time.sleep(0.05)"
     up = Up(("a", "shutdown", chatter)).until("tick")
     up.process.stdout.close()
-    assert up.process.wait(timeout=10) in (0, 1)
+    assert up.process.wait(timeout=30) in (0, 1)
     assert gone(up.pids())
 
 

@@ -46,7 +46,7 @@ class Up:
     def text(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def until(self, pattern, within_s=60.0):
+    def until(self, pattern, within_s=120.0):
         deadline = time.monotonic() + within_s
         while not re.search(pattern, self.text):
             assert self.process.poll() is None, f"ended before {pattern!r}:\n{self.text}"
@@ -57,7 +57,7 @@ class Up:
     def pid(self, node):
         return int(re.findall(rf"{node} started \[pid (\d+)\]", self.text)[-1])
 
-    def end(self, within_s=30.0):
+    def end(self, within_s=60.0):
         code = self.process.wait(timeout=within_s)
         left = [pid for pid in re.findall(r"started \[pid (\d+)\]", self.text) if Path(f"/proc/{pid}").exists()]
         assert not left, f"still running: {left}"
@@ -70,7 +70,7 @@ def up(tmp_path):
     yield graph.until("controller_node: |controller_node]: ").until("policy_node]: ").until("simulator_node]: ")
     if graph.process.poll() is None:
         graph.process.send_signal(signal.SIGINT)
-        graph.process.wait(timeout=30)
+        graph.process.wait(timeout=60)
 
 
 def parameters(names_by_node):
@@ -88,10 +88,10 @@ def parameters(names_by_node):
     result = {}
     for name, wanted in names_by_node.items():
         client = node.create_client(GetParameters, f"/{name}/get_parameters")
-        assert client.wait_for_service(timeout_sec=20.0), name
+        assert client.wait_for_service(timeout_sec=60.0), name
         future = client.call_async(GetParameters.Request(names=wanted))
         executor.add_node(node)
-        executor.spin_until_future_complete(future, timeout_sec=20.0)
+        executor.spin_until_future_complete(future, timeout_sec=60.0)
         values = [parameter_value_to_python(value) for value in future.result().values]
         result[name] = dict(zip(wanted, values, strict=True)) if values else {}
     rclpy.shutdown(context=context)
@@ -111,6 +111,85 @@ def test_every_parameter_of_the_graph_arrives_and_ctrl_c_ends_it_cleanly(up, tmp
     assert up.end() == 0, up.text
     assert "Traceback" not in up.text
     assert len(re.findall(r"_node finished \[", up.text)) == len(starts)
+
+
+class Operator:
+    """Says things to the graph, and remembers the last status of the policy and the controller."""
+
+    def __init__(self):
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.context import Context
+        from rclpy.executors import SingleThreadedExecutor
+        from std_msgs.msg import String
+
+        from vla_msgs.msg import ControllerStatus, PolicyStatus
+
+        self.context, self.text = Context(), String
+        rclpy.init(args=[], context=self.context)
+        self.node = rclpy.create_node("operator", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.policy, self.controller, self.said = PolicyStatus(), ControllerStatus(), []
+        self.node.create_subscription(PolicyStatus, "/vla/policy_status", lambda m: setattr(self, "policy", m), 10)
+        self.node.create_subscription(
+            ControllerStatus, "/vla/controller_status", lambda m: setattr(self, "controller", m), 10
+        )
+        self.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda m: self.said.extend(s.message for s in m.status), 50
+        )
+        self.publisher = self.node.create_publisher(String, "/vla/text_command", 10)
+
+    def until(self, condition, within_s=60.0):
+        deadline = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < deadline, (self.policy, self.controller.state, self.said[-10:])
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def say(self, text):
+        self.until(lambda: self.publisher.get_subscription_count() > 0)
+        self.publisher.publish(self.text(data=text))
+
+    def close(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+
+@pytest.fixture
+def operator(private_domain):
+    made = Operator()
+    yield made
+    made.close()
+
+
+def test_without_a_camera_the_arm_holds_and_bad_words_change_nothing(up, operator):
+    say, until, task = operator.say, operator.until, "push the red block to the left"
+    until(lambda: operator.policy.instruction != "")
+    say(task)
+    until(lambda: operator.policy.instruction == task and operator.policy.state == operator.policy.STATE_RUNNING)
+    os.kill(up.pid("camera_node"), signal.SIGSTOP)
+    until(lambda: operator.policy.state == operator.policy.STATE_WAITING and "s old; valid" in operator.policy.reason)
+    until(lambda: operator.controller.state == operator.controller.STATE_HOLDING)
+    held = list(operator.controller.setpoint)
+    operator.said.clear()
+    for words, answer in (
+        ("", "empty instruction"),
+        ("x" * 10240, "10240 characters"),
+        ("a \ufffd", "not clean UTF-8"),
+    ):
+        say(words)
+        until(lambda answer=answer: any(answer in message for message in operator.said))
+        assert operator.policy.instruction == task
+    assert list(operator.controller.setpoint) == pytest.approx(held, abs=1e-6)
+    os.kill(up.pid("camera_node"), signal.SIGCONT)
+    until(lambda: operator.policy.state in (operator.policy.STATE_RUNNING, operator.policy.STATE_DONE))
+    say("dance the tango")
+    until(lambda: operator.policy.state == operator.policy.STATE_ERROR and "pick up" in operator.policy.reason)
+    until(lambda: operator.controller.state == operator.controller.STATE_HOLDING)
+    assert up.process.poll() is None
+    assert "restarted" not in up.text
+    assert "Traceback" not in up.text
 
 
 def test_a_dead_camera_node_comes_back_and_a_dead_controller_ends_the_graph(up):

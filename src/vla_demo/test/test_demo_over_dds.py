@@ -60,8 +60,8 @@ def test_a_good_run_leaves_all_files_and_exit_status_0(environment: dict[str, st
     changed = figures["episodes"][4]
     assert changed["replaced"]
     assert changed["instruction"] != changed["replaced"]
-    assert all(0.4 < episode["seconds"] < 5 for episode in figures["episodes"])
-    assert figures["policy_hz"] == pytest.approx(5, abs=1.5)
+    assert all(0.4 < episode["seconds"] < 15 for episode in figures["episodes"])
+    assert figures["policy_hz"] == pytest.approx(5, abs=2.5)
     assert figures["controller_hz"] == pytest.approx(20)
     assert figures["real_time_factor"] == pytest.approx(0.98)
     log = (out / "graph.log").read_text()
@@ -89,9 +89,9 @@ def test_a_refused_table_is_a_failed_episode_with_the_reason(environment: dict[s
 
 
 def test_what_is_missing_is_named_when_the_graph_does_not_come_up(environment: dict[str, str], tmp_path: Path) -> None:
-    done = run(environment, "deaf", "main", "--out", str(tmp_path), "--start-timeout", "5")
+    done = run(environment, "deaf", "main", "--out", str(tmp_path), "--start-timeout", "10")
     assert done.returncode == 1
-    assert "not ready after 5 s" in done.stderr
+    assert "not ready after 10 s" in done.stderr
     assert "/vla/controller_status" in done.stderr
     assert "/sim/set_task" not in done.stderr
 
@@ -118,11 +118,11 @@ def test_an_interrupted_run_leaves_no_process(
     process = subprocess.Popen(
         command("main", "--out", str(tmp_path)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (log.exists() and log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=90)
     assert process.returncode == 130
     assert b"interrupted" in errors
     assert b"Traceback" not in errors

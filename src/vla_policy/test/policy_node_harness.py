@@ -25,6 +25,7 @@ from vla_msgs import msg as messages
 from vla_msgs.action import ExecuteInstruction
 
 STATUS = messages.PolicyStatus
+PATIENCE_S = 30.0  # a loaded machine is slow; a test that passes does not wait
 
 
 def write_recording(path: Path, long: int, short: int) -> None:
@@ -51,7 +52,7 @@ def start(*parameters: str) -> subprocess.Popen[str]:
 
 def end(process: subprocess.Popen[str], sign: int = signal.SIGINT) -> tuple[int, str]:
     process.send_signal(sign)
-    output, _ = process.communicate(timeout=15)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     return process.returncode, output
 
 
@@ -99,7 +100,9 @@ class Robot(Node):
             rclpy.spin_once(self, timeout_sec=0.02)
         return until()
 
-    def reaches(self, state: int, instruction_id: str | None = None, seconds: float = 5.0) -> messages.PolicyStatus:
+    def reaches(
+        self, state: int, instruction_id: str | None = None, seconds: float = PATIENCE_S
+    ) -> messages.PolicyStatus:
         def there() -> bool:
             last = self.statuses[-1] if self.statuses else None
             return last is not None and last.state == state and instruction_id in (None, last.instruction_id)
@@ -108,19 +111,22 @@ class Robot(Node):
         return self.statuses[-1]
 
     def goal(self, text: str, timeout: float = 0.0):
-        assert self.client.wait_for_server(5.0)
+        assert self.client.wait_for_server(PATIENCE_S)
         accepted = self.client.send_goal_async(ExecuteInstruction.Goal(text=text, timeout=timeout))
-        assert self.spin(5.0, accepted.done)
+        assert self.spin(PATIENCE_S, accepted.done)
         return accepted.result(), accepted.result().get_result_async()
 
-    def result(self, future, seconds: float = 8.0) -> ExecuteInstruction.Result:
+    def result(self, future, seconds: float = PATIENCE_S) -> ExecuteInstruction.Result:
         assert self.spin(seconds, future.done), "the goal did not end"
         return future.result().result
 
     def calm(self) -> None:
         """Stop the policy, mend the camera, forget what was heard."""
         self.seeing, self.spoil = True, lambda msg: msg
-        self.reaches(STATUS.STATE_STOPPED, self.tell("stop", kind=messages.Instruction.KIND_STOP))
+        stop = self.tell("stop", kind=messages.Instruction.KIND_STOP)
+        self.reaches(STATUS.STATE_STOPPED, stop)
+        self.spin(PATIENCE_S, lambda: any(told.id == stop for told in self.instructions))
+        self.spin(0.1)  # what was sent before the stop
         for heard in (self.chunks, self.diagnostics, self.instructions):
             heard.clear()
 
@@ -144,7 +150,7 @@ def around(*parameters: str) -> Iterator[Robot]:
     rclpy.init()
     robot = Robot()
     try:
-        assert robot.spin(30.0, lambda: bool(robot.statuses)), f"no status; exit {process.poll()}"
+        assert robot.spin(2 * PATIENCE_S, lambda: bool(robot.statuses)), f"no status; exit {process.poll()}"
         yield robot
     finally:
         robot.destroy_node()

@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from vla_policy.goal import goal_outcome, goal_refusal
+from vla_policy.goal import goal_outcome, goal_refusal, means_stop
 from vla_policy.runner import State, Status, Task
 
 TASK = Task("mine", "text", 0.0)
@@ -64,3 +64,13 @@ def test_an_error_before_the_first_chunk_is_a_rejection_and_later_a_failure() ->
 def test_bad_goals_are_refused_with_what_is_valid(text: str, timeout: float, words: str) -> None:
     assert words in goal_refusal(text, timeout)
     assert goal_refusal("pick up the red block", 30.0) == ""
+
+
+@pytest.mark.parametrize("text", ["stop", "STOP!", " e-stop ", "Halt, please.", "stop the robot", "stop stop stop"])
+def test_a_text_that_means_stop(text: str) -> None:
+    assert means_stop(text)
+
+
+@pytest.mark.parametrize("text", ["", "please", "do not stop", "stop at the bowl", "pick up the red block", "nonstop"])
+def test_a_text_that_does_not(text: str) -> None:
+    assert not means_stop(text)

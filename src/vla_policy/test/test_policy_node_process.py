@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the policy node starts and ends: other policies, recording, what cannot be used, signals."""
 
+import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -25,11 +28,45 @@ def test_what_cannot_be_used_ends_the_node_with_one_clear_line(
     harness: ModuleType, parameters: tuple[str, ...], line: str
 ) -> None:
     process = harness.start(*parameters)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert line in output
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1, output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (lambda folder: None, "was trained for robot 'fr3', not for 'wx250s'"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 5000), "truncated"),
+        (lambda folder: save(folder, dimensions=3), "dimensions"),
+    ],
+    ids=["other robot", "truncated", "other action space"],
+)
+def test_a_checkpoint_that_cannot_be_used_ends_the_node_with_one_clear_line(
+    harness: ModuleType, tmp_path: Path, spoil: Callable[[Path], object], line: str
+) -> None:
+    save(tmp_path)
+    spoil(tmp_path)
+    robot = "wx250s" if "wx250s" in line else "fr3"
+    process = harness.start("policy:=rt1", f"checkpoint:={tmp_path}", f"robot:={robot}", "device:=cpu")
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 2, output
+    assert line in output
+    assert "Traceback" not in output
+
+
+def save(folder: Path, dimensions: int = 11) -> None:
+    """A small checkpoint for the FR3, whose action space says that it has this many dimensions."""
+    from vla_policy.presets import preset
+    from vla_policy.rt1.checkpoint import save_checkpoint
+    from vla_policy.rt1.config import named_config
+    from vla_policy.rt1.network import RT1Network
+
+    space = preset("rt1").to_dict()
+    space["dimensions"] = space["dimensions"][:dimensions]
+    save_checkpoint(folder, RT1Network(named_config("lite"), pretrained=False), space, "fr3", {})
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -43,11 +80,35 @@ def test_a_signal_ends_the_node_cleanly(harness: ModuleType, tmp_path: Path, sig
     assert "Traceback" not in output
 
 
+def wait_until_caught(pid: int, number: int) -> None:
+    """Until the process handles the signal itself: the earliest moment at which it can end in order."""
+    deadline = time.monotonic() + 30.0
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/status").read_text()
+        mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+        if int(mask, 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"signal {number} is never handled")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 1.0])
+def test_a_signal_while_it_starts_ends_it_cleanly_too(harness: ModuleType, tmp_path: Path, delay: float) -> None:
+    harness.write_recording(tmp_path / "a.jsonl", long=1, short=1)
+    process = harness.start("policy:=replay", f"checkpoint:={tmp_path / 'a.jsonl'}")
+    wait_until_caught(process.pid, signal.SIGTERM)
+    time.sleep(delay)
+    code, output = harness.end(process, signal.SIGTERM)
+    assert code == 0, output
+    assert "Traceback" not in output
+
+
 def test_a_node_that_records_leaves_what_can_be_replayed(harness: ModuleType, tmp_path: Path) -> None:
     source, target = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     harness.write_recording(source, long=1, short=3)
     with harness.around("policy:=replay", f"checkpoint:={source}", f"record:={target}") as robot:
-        robot.reaches(harness.STATUS.STATE_DONE, robot.tell("short"), 15.0)
+        robot.reaches(harness.STATUS.STATE_DONE, robot.tell("short"))
     (episode,) = read_recording(target)
     assert episode.instruction == "short"
     assert [chunk.terminate for chunk in episode.chunks] == [False] * 3 + [True] * 2
@@ -57,7 +118,7 @@ def test_a_policy_that_uses_the_scene_waits_for_it(harness: ModuleType) -> None:
     pytest.importorskip("vla_sim")
     with harness.around("policy:=expert", "robot:=fr3") as robot:
         task = robot.tell("pick up the red block")
-        assert robot.spin(5.0, lambda: "needs the simulator's scene" in robot.statuses[-1].reason)
+        assert robot.spin(30.0, lambda: "needs the simulator's scene" in robot.statuses[-1].reason)
         robot.show_scene("red block", (0.5, 0.1, 0.02))
         robot.reaches(harness.STATUS.STATE_RUNNING, task)
         first = robot.chunks[0].steps[0].translation

@@ -95,6 +95,24 @@ def test_slow_inference_lowers_the_rate_and_does_not_burst_afterwards() -> None:
     assert np.diff(starts).min() > 0.15
 
 
+@pytest.mark.parametrize("first", [0.02, 0.18, 0.6])
+def test_the_reported_rate_never_overshoots_though_the_first_inference_is_slow(first: float) -> None:
+    runner, busy_until, job, rates = started(rate=5.0), 0.0, None, []
+    for tick in range(3000):
+        now = tick / 1000
+        if tick % 50 == 0:
+            see(runner, now)
+        if job is not None and now >= busy_until:
+            runner.finish(job, chunk(), now, CHUNK_S)
+            rates.append(runner.status(now).rate)
+            job = None
+        if job is None and (job := runner.next_job(now)) is not None:
+            busy_until = now + (first if not rates else 0.02)
+    assert max(rates) <= 5.0 * 1.01
+    assert min(rates[4:]) > 3.0
+    assert rates[-1] == pytest.approx(5.0, rel=0.02)
+
+
 def test_each_observation_is_used_once() -> None:
     runner = started()
     assert infer(runner, 0.0)

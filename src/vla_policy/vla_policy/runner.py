@@ -97,7 +97,8 @@ class PolicyRunner(Generic[ObservationT]):
         self._due = -math.inf
         self._terminating = 0
         self._chunks = self._task_chunks = self._skipped = 0
-        self._sent: deque[float] = deque(maxlen=200)
+        self._started = -math.inf  # when the job in hand began
+        self._starts: deque[float] = deque(maxlen=200)  # of the inferences whose chunks were sent
         self._inference_time = self._observation_age = self._confidence = math.nan
 
     def on_instruction(self, task: Task, now: float) -> bool:
@@ -144,7 +145,9 @@ class PolicyRunner(Generic[ObservationT]):
         if self._slot.stamp == self._used_stamp and not self._needs_reset:
             return None  # seen already, and not yet too old: the next one is awaited
         period = 1.0 / self._settings.rate
-        self._due = (now if now - self._due > period else self._due) + period
+        # The first inference sets the beat, as does one after a pause; later ones keep it.
+        self._due = (now if self._needs_reset or now - self._due > period else self._due) + period
+        self._started = now
         self._used_stamp = self._slot.stamp
         return Job(self._generation, self._task, self._needs_reset, self._slot)
 
@@ -175,7 +178,7 @@ class PolicyRunner(Generic[ObservationT]):
         if result.token_probabilities is not None and result.token_probabilities.size:
             self._confidence = float(np.mean(result.token_probabilities))
         self._chunks, self._task_chunks = self._chunks + 1, self._task_chunks + 1
-        self._sent.append(now)
+        self._starts.append(self._started)
         self._terminating = self._terminating + 1 if result.terminate else 0
         done = self._terminating >= self._settings.terminate_chunks
         self._enter(State.DONE if done else State.RUNNING, "the policy finished its task" if done else "")
@@ -220,5 +223,6 @@ class PolicyRunner(Generic[ObservationT]):
         self._state, self._reason = state, reason
 
     def _rate(self, now: float) -> float:
-        recent = [stamp for stamp in self._sent if now - stamp <= RATE_WINDOW_S]
+        """Chunks a second [Hz] over RATE_WINDOW_S, by the starts: ends crowd after a slow first inference."""
+        recent = [start for start in self._starts if now - start <= RATE_WINDOW_S]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -78,6 +79,17 @@ class Process:
         for line in self.popen.stdout:
             self.output += line
 
+    def wait_until_caught(self, number: int, timeout: float = 40.0) -> None:
+        """Until the process handles the signal itself: the earliest moment at which it can end in order."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            status = Path(f"/proc/{self.popen.pid}/status").read_text()
+            mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+            if int(mask, 16) >> (number - 1) & 1:
+                return
+            time.sleep(0.005)
+        raise AssertionError(f"signal {number} is never handled")
+
     def wait_for(self, text: str, timeout: float = 40.0) -> None:
         deadline = time.monotonic() + timeout
         while text not in self.output:
@@ -93,7 +105,7 @@ class Process:
     def wait(self) -> int:
         """Exit status."""
         try:
-            status = self.popen.wait(timeout=20)
+            status = self.popen.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             raise
@@ -134,7 +146,7 @@ class Bench:
         end = time.monotonic() + seconds
         self.spin_until(lambda: time.monotonic() >= end, seconds + 5.0)
 
-    def spin_until(self, done: Callable[[], object], timeout: float = 20.0) -> None:
+    def spin_until(self, done: Callable[[], object], timeout: float = 40.0) -> None:
         import rclpy
 
         deadline = time.monotonic() + timeout
@@ -142,7 +154,7 @@ class Bench:
             assert time.monotonic() < deadline, "nothing happened in time"
             rclpy.spin_once(self.node, timeout_sec=0.02)
 
-    def fresh(self, topic: str, count: int = 1, timeout: float = 20.0) -> list:
+    def fresh(self, topic: str, count: int = 1, timeout: float = 40.0) -> list:
         """The next messages of a topic."""
         self.heard[topic].clear()
         self.spin_until(lambda: len(self.heard[topic]) >= count, timeout)
@@ -155,7 +167,7 @@ class Bench:
             self.spin_until(lambda: self._publishers[topic].get_subscription_count() > 0)
         self._publishers[topic].publish(message)
 
-    def call(self, kind: type, service: str, request: object, timeout: float = 10.0):
+    def call(self, kind: type, service: str, request: object, timeout: float = 40.0):
         client = self.node.create_client(kind, service)
         assert client.wait_for_service(timeout_sec=timeout)
         future = client.call_async(request)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random tables, every family on both robots."""
 
+import hashlib
 from itertools import combinations
 
+import mujoco
 import numpy as np
 import pytest
 from vla_sim.layout import sample_layout, sample_task
-from vla_sim.scene import BLOCKS, BOWL
+from vla_sim.robots import ROBOTS
+from vla_sim.scene import BLOCKS, BOWL, body_name
 from vla_sim.task import FAMILIES, SIDES, SuccessTest, TaskError
 
 SEEDS = range(15)
@@ -34,7 +37,7 @@ def test_layouts_hold_what_the_task_needs_apart_and_inside(world, layouts):
         for x, y, _ in layout.objects.values():
             assert abs(x - robot.table_center_x) <= robot.reach_x
             assert abs(y) <= robot.reach_y
-            assert not clear or np.hypot(x - hand[0], y - hand[1]) >= 0.08
+            assert not clear or np.hypot(x - hand[0], y - hand[1]) >= 0.09
         for (a, (ax, ay, _)), (b, (bx, by, _)) in combinations(layout.objects.items(), 2):
             assert np.hypot(ax - bx, ay - by) > (0.125 if BOWL in (a, b) else 0.1)
 
@@ -62,6 +65,46 @@ def test_the_same_seed_gives_the_same_table(world):
         return sample_layout(world.robot, sample_task(rng), rng)
 
     assert table() == table()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_low_hand_with_open_fingers_touches_nothing_that_is_laid_beside_it(world, reach, seed):
+    rng = np.random.default_rng(seed)
+    robot = world.robot
+    spot = (robot.table_center_x, float(rng.uniform(-0.5, 0.5)) * robot.reach_y, 0.03)
+    world.reset_robot(reach(world, spot), opening=1.0)
+    sample_layout(robot, sample_task(rng, "place"), rng, keep_clear=world.tcp_pose()[:2]).apply(world)
+    mujoco.mj_forward(world.model, world.data)
+    objects = {world.model.body(body_name(name)).id for name in world.objects()}
+    touching = [{world.model.geom_bodyid[c.geom1], world.model.geom_bodyid[c.geom2]} for c in world.data.contact]
+    names = {world.model.body(i).name for pair in touching if pair & objects for i in pair - objects}
+    assert names <= {"world"}
+
+
+def test_the_bowl_keeps_further_from_a_low_hand_than_from_a_high_one(world):
+    hand = np.array([world.robot.table_center_x, 0.0, 0.03])
+    near = {0.03: np.inf, 0.3: np.inf}
+    for seed in range(60):
+        for height in near:
+            rng = np.random.default_rng(seed)
+            layout = sample_layout(
+                world.robot, sample_task(rng, "place"), rng, keep_clear=np.array([*hand[:2], height])
+            )
+            x, y, _ = layout.objects[BOWL]
+            near[height] = min(near[height], np.hypot(x - hand[0], y - hand[1]))
+    assert near[0.03] >= 0.14
+    assert 0.08 <= near[0.3] < 0.14
+
+
+def test_layouts_of_evaluation_seeds_do_not_change():
+    """Published figures are of these tables: one digest of the first ones on both robots."""
+    digest = hashlib.sha256()
+    for robot in ROBOTS.values():
+        for family in ("pick", "place", "push"):
+            for seed in range(10):
+                rng = np.random.default_rng([7, seed])
+                digest.update(repr(sample_layout(robot, sample_task(rng, family), rng)).encode())
+    assert digest.hexdigest()[:16] == "e469b0ab3a854d3e"
 
 
 def test_unknown_family_is_refused_with_the_valid_ones():

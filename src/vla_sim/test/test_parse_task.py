@@ -35,6 +35,8 @@ def test_every_task_is_read_back_from_its_own_words(task):
         ("drop the blue one into the bowl", Task("place", "blue block", BOWL)),
         ("slide the yellow block over to the right side", Task("push", "yellow block", "right")),
         ("set the purple block beside the red block", Task("near", "purple block", "red block")),
+        ("put the red block near the edge into the bowl", Task("place", "red block", BOWL)),
+        ("take the red block beside the bowl", Task("pick", "red block")),
         ("I am tired: take the blue block", Task("pick", "blue block")),  # no colour hides in another word
     ],
 )
@@ -50,6 +52,8 @@ def test_other_words_for_the_same(text, task):
         "pick up the orange block",
         "push the red block",
         "move the red block next to the cup",
+        "put the red block next to the bowl",
+        "place the green block near the bowl",
         "red",
         "\x00",
         "🤖",

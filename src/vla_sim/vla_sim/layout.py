@@ -19,6 +19,10 @@ _TRIES = 150  # a set of objects that has found no room by then is too large for
 _SETS = 40
 _RADIUS = {BOWL: 0.075}  # other objects: half the distance that a finger needs between two blocks
 _BLOCK_RADIUS = 0.05
+LOW_HAND = 0.15  # [m] below this the open fingers could meet what lies on the table
+_CLEAR_OF_HIGH_HAND = 0.08  # [m] from the hand's axis
+_CLEAR_OF_LOW_HAND = {BOWL: 0.14}  # the open fingers of the FR3 reach its rim up to 13.5 cm from the hand's axis
+_BLOCK_CLEAR_OF_LOW_HAND = 0.09
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ def sample_task(rng: np.random.Generator, family: str | None = None) -> Task:
 def sample_layout(robot: SimRobot, task: Task, rng: np.random.Generator, keep_clear: Array | None = None) -> Layout:
     """Two to four blocks, the bowl, up to one distractor, so that the task is not yet done and can be done.
 
-    `keep_clear` (2,): a place, the hand's, that no object may be within 8 cm of.
+    `keep_clear` (2,) or (3,): where the hand is [m]; without height it counts as low. The open fingers of a low hand
+    touch nothing, and no object is within 8 cm of the axis of a high one.
     """
     for _ in range(_SETS):
         names = _choose_objects(task, rng)
@@ -79,7 +84,9 @@ def _scatter(
         for _ in range(40):
             x = robot.table_center_x + rng.uniform(-robot.reach_x, robot.reach_x)
             y = rng.uniform(-robot.reach_y, robot.reach_y)
-            if keep_clear is not None and math.hypot(x - keep_clear[0], y - keep_clear[1]) < 0.08:
+            if keep_clear is not None and math.hypot(x - keep_clear[0], y - keep_clear[1]) < _clearance(
+                name, keep_clear
+            ):
                 continue
             if all(math.hypot(x - ox, y - oy) > _separation(name, other) for other, (ox, oy, _) in placed.items()):
                 placed[name] = (float(x), float(y), float(rng.uniform(-0.3, 0.3)))
@@ -87,6 +94,13 @@ def _scatter(
         else:
             return None
     return placed
+
+
+def _clearance(name: str, hand: Array) -> float:
+    """How near [m] to the hand's axis an object may lie."""
+    if len(hand) > 2 and hand[2] > LOW_HAND:
+        return _CLEAR_OF_HIGH_HAND
+    return _CLEAR_OF_LOW_HAND.get(name, _BLOCK_CLEAR_OF_LOW_HAND)
 
 
 def _separation(a: str, b: str) -> float:
@@ -113,13 +127,8 @@ def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float
 def near_spot(target: Array, robot: SimRobot) -> Array:
     """Where to set an object down next to `target` (n, 2): 7.5 cm towards the robot, else 7.5 cm away from it.
 
-    On the robot's side the hand does not hide the target from the front camera.
+    On the robot's side the hand does not hide the target from the front camera, but the spot has to lie where objects
+    are laid.
     """
-    reachable = target[:, 0] - 0.075 >= _nearest_x(robot)
-    side = np.where(reachable, -1.0, 1.0)
-    return np.asarray(target + np.stack([0.075 * side, np.zeros_like(side)], axis=1))
-
-
-def _nearest_x(robot: SimRobot) -> float:
-    """How near to the base something can be set down."""
-    return robot.table_center_x - robot.reach_x - 0.03
+    inside = target[:, 0] - 0.075 >= robot.table_center_x - robot.reach_x
+    return np.asarray(target + np.stack([np.where(inside, -0.075, 0.075), np.zeros(len(target))], axis=1))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vla_sim.camera import Camera
 from vla_sim.commands import Joints
 from vla_sim.layout import Layout, sample_layout, sample_task
-from vla_sim.scene import BOWL, TIMESTEP
+from vla_sim.scene import TIMESTEP
 from vla_sim.task import FAMILIES, SuccessTest, Task, TaskError, parse_task
 from vla_sim.trajectory import TrajectoryPoint
 from vla_sim.world import World
@@ -21,8 +21,6 @@ from vla_sim.world import World
 Array = NDArray[np.float64]
 MAX_TEXT = 512  # characters of an instruction
 JUDGE_STEPS = 25  # the success test is asked every 50 ms of simulated time
-LOW_HAND = 0.15  # [m] below this the open fingers could meet the bowl's rim
-BOWL_CLEARANCE = 0.14  # [m] from the hand's axis to the bowl's, when the hand is low
 _DRAWS = 100
 
 
@@ -176,14 +174,10 @@ class Simulation:
         with self._lock:
             tcp = self.world.tcp_pose()
         try:
-            for _ in range(_DRAWS):
-                layout = sample_layout(self.world.robot, task, rng, keep_clear=tcp[:2])
-                x, y, _ = layout.objects.get(BOWL, (np.inf, np.inf, 0.0))
-                if tcp[2] > LOW_HAND or np.hypot(x - tcp[0], y - tcp[1]) > BOWL_CLEARANCE:
-                    return layout
+            return sample_layout(self.world.robot, task, rng, keep_clear=tcp[:3])
         except RuntimeError as error:
-            raise TaskError(str(error)) from error
-        raise TaskError(f"no room for {task.text()!r} beside the hand at x {tcp[0]:.2f}, y {tcp[1]:.2f} m")
+            where = f"beside the hand at x {tcp[0]:.2f}, y {tcp[1]:.2f} m"
+            raise TaskError(f"no room for {task.text()!r} {where}: {error}") from error
 
     def _test_here(self, task: Task | None, family: str, rng: np.random.Generator) -> SuccessTest:
         """A test on the objects as they lie; a drawn task is one that is possible with them and not yet done."""

@@ -68,9 +68,10 @@ class Task:
             ) from error
 
 
+_NEXT_TO = r"\b(next to|near|beside|close to|alongside|by the)\b"
 _VERBS: dict[str, str] = {
     "push": r"\b(push|shove|slide|nudge)\b",
-    "near": r"\b(next to|near|beside|close to|alongside|by the)\b",
+    "near": _NEXT_TO,
     "place": r"\b(bowl)\b",
     "pick": r"\b(pick|lift|grab|grasp|take|raise|get)\b",
 }
@@ -89,6 +90,8 @@ def parse_task(text: str) -> Task:
             return Task(family, blocks[0], blocks[1])
         if family == "push" and sides:
             return Task(family, blocks[0], sides[0])
+        if family == "place" and re.search(_NEXT_TO, words) and not re.search(r"\b(in|into|inside)\b", words):
+            continue  # beside the bowl is not in it, and no family
         if family in ("pick", "place"):
             return Task(family, blocks[0], BOWL if family == "place" else "")
     examples = "; ".join(

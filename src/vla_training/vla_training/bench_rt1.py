@@ -24,6 +24,8 @@ from vla_policy.rt1.config import NAMED_CONFIGS, RT1Config
 from vla_policy.rt1.instruction import InstructionFeatures
 from vla_policy.rt1.network import RT1Network
 
+from vla_training.arguments import Parser, natural, positive
+
 Way = Callable[[], object]
 OURS = "reuse_one_pass"
 
@@ -146,8 +148,10 @@ def bench(name: str, rounds: int) -> dict[str, Any]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `vla bench rt1`."""
     parser.add_argument("--config", choices=sorted(NAMED_CONFIGS), nargs="+", default=["lite", "b3"])
-    parser.add_argument("--rounds", type=int, default=20, help="how often each way is timed (default 20)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the network library; 0 leaves its choice")
+    parser.add_argument("--rounds", type=positive, default=20, help="how often each way is timed (default 20)")
+    parser.add_argument(
+        "--threads", type=natural, default=0, help="threads of the network library; 0 leaves its choice"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/bench/rt1.json"))
 
 
@@ -181,6 +185,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the command line's `bench rt1`."""
-    parser = argparse.ArgumentParser(prog="vla bench rt1", description=__doc__)
+    parser = Parser(prog="vla bench rt1", description=__doc__)
     add_arguments(parser)
     return run(parser.parse_args(argv))

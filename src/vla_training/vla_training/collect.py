@@ -7,9 +7,9 @@ actions are perturbed, and some episodes begin with another task: the expert lab
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from vla_sim.task import FAMILIES, SIDES, SuccessTest, Task
 from vla_sim.world import World
 
 from vla_training.lockstep import Lockstep
+from vla_training.parallel import run_in_order
 from vla_training.record import EpisodeRecord, Recorder
 
 Array = NDArray[np.float64]
@@ -76,6 +77,7 @@ class Collector:
 
     def _lay_out(self, task: Task, rng: np.random.Generator) -> None:
         robot = self._world.robot
+        self._lockstep.forget()
         if rng.random() > self.settings.wide_starts:
             sample_layout(robot, task, rng).apply(self._world)
             self._lockstep.start()
@@ -151,21 +153,21 @@ class Collector:
         self._camera.close()
 
 
-_collector: Collector | None = None
+class Demonstrator:
+    """Expert episodes, by number; a Worker."""
+
+    def __init__(self, settings: CollectSettings) -> None:
+        self._collector = Collector(settings)
+
+    def run(self, item: int) -> EpisodeRecord:
+        """The episode of seed `item`."""
+        return self._collector.episode(item)
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._collector.close()
 
 
-def _init_worker(settings: CollectSettings) -> None:
-    global _collector
-    _collector = Collector(settings)
-
-
-def _run_episode(seed: int) -> EpisodeRecord:
-    assert _collector is not None
-    return _collector.episode(seed)
-
-
-def collect(settings: CollectSettings, seeds: range, workers: int) -> Iterator[EpisodeRecord]:
+def collect(settings: CollectSettings, seeds: Sequence[int], workers: int) -> Generator[EpisodeRecord, None, None]:
     """Expert episodes for each seed, in order, made by `workers` processes."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _init_worker, (settings,)) as pool:
-        yield from pool.imap(_run_episode, seeds, chunksize=4)
+    return run_in_order(partial(Demonstrator, settings), seeds, workers)

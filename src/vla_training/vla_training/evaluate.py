@@ -6,26 +6,28 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vla_policy.errors import PolicyError
 from vla_policy.policy import Policy, PolicyConfig
 from vla_policy.registry import create as create_policy
 from vla_sim.camera import Camera
 from vla_sim.layout import sample_layout, sample_task
-from vla_sim.robots import ROBOTS
-from vla_sim.task import FAMILIES, SuccessTest, TaskError
+from vla_sim.robots import get_robot
+from vla_sim.task import FAMILIES, SuccessTest
 from vla_sim.world import World
 
+from vla_training.arguments import Parser, natural, positive
 from vla_training.language import load_templates
 from vla_training.lockstep import Lockstep, LockstepSettings
+from vla_training.make_data import check_families
+from vla_training.model_card import add_measured, check_card
+from vla_training.parallel import run_in_order
 
 TIME_LIMIT = 30.0  # [s] of simulated time for one episode
 
@@ -41,6 +43,11 @@ class EvalSettings:
     families: tuple[str, ...] = FAMILIES
     templates: Mapping[str, Sequence[str]] | None = None
     image_size: tuple[int, int] = (128, 160)
+
+    @property
+    def policy_config(self) -> PolicyConfig:
+        """What the policy is made with."""
+        return PolicyConfig(checkpoint=self.checkpoint, robot=self.robot, threads=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +68,18 @@ class Evaluator:
     def __init__(self, settings: EvalSettings) -> None:
         """Raises PolicyError (unknown policy, unusable checkpoint)."""
         self.settings = settings
-        self._policy: Policy = create_policy(
-            settings.policy, PolicyConfig(checkpoint=settings.checkpoint, robot=settings.robot, threads=1)
-        )
+        self._policy: Policy = create_policy(settings.policy, settings.policy_config)
         self._world = World(settings.robot)
         needs_picture = not self._policy.uses_scene
         self._camera = Camera(self._world) if needs_picture else None
         size = self._policy.image_size or settings.image_size
         self._lockstep = Lockstep(self._world, self._camera, size, LockstepSettings())
 
-    def episode(self, index: int) -> EpisodeResult:
+    def run(self, index: int) -> EpisodeResult:
         """Lay the table, give the instruction, act until the success test holds or time is up."""
         rng = np.random.default_rng([self.settings.seed, index])
         task = sample_task(rng, self.settings.families[index % len(self.settings.families)])
+        self._lockstep.forget()
         sample_layout(self._world.robot, task, rng).apply(self._world)
         wordings = (self.settings.templates or {}).get(task.family)
         text = task.text(str(rng.choice(list(wordings))) if wordings else None)
@@ -95,33 +101,16 @@ class Evaluator:
             self._camera.close()
 
 
-_evaluator: Evaluator | None = None
-
-
-def _init_worker(settings: EvalSettings) -> None:
-    global _evaluator
-    _evaluator = Evaluator(settings)
-
-
-def _run_episode(index: int) -> EpisodeResult:
-    assert _evaluator is not None
-    return _evaluator.episode(index)
-
-
-def evaluate(settings: EvalSettings, episodes: int, workers: int = 1) -> Iterator[EpisodeResult]:
-    """Results in order of their index."""
-    if workers == 1:
-        evaluator = Evaluator(settings)
-        yield from (evaluator.episode(index) for index in range(episodes))
-        evaluator.close()
-        return
-    with multiprocessing.get_context("spawn").Pool(workers, _init_worker, (settings,)) as pool:
-        yield from pool.imap(_run_episode, range(episodes))
+def evaluate(settings: EvalSettings, episodes: int, workers: int = 1) -> Generator[EpisodeResult, None, None]:
+    """Results in order of their index. Raises PolicyError (unknown policy, unusable checkpoint) before any."""
+    if workers > 1:  # here, so that a refusal comes before any process starts
+        create_policy(settings.policy, settings.policy_config).close()
+    yield from run_in_order(partial(Evaluator, settings), range(episodes), workers)
 
 
 def summarise(settings: EvalSettings, results: Sequence[EpisodeResult]) -> dict[str, Any]:
     """The report: success rates with 95 % Wilson intervals, and every episode."""
-    families = {family: [r for r in results if r.family == family] for family in settings.families}
+    families = {family: [r for r in results if r.family == family] for family in dict.fromkeys(settings.families)}
     return {
         "policy": settings.policy,
         "robot": settings.robot,
@@ -156,34 +145,34 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Command line; returns the exit status (0 done, 2 refused)."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `vla eval`; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    try:
-        templates = load_templates(arguments.instructions) if arguments.instructions else None
-        settings = EvalSettings(
-            arguments.policy,
-            arguments.robot,
-            arguments.checkpoint,
-            arguments.seed,
-            tuple(arguments.families),
-            templates,
+    settings = EvalSettings(
+        arguments.policy,
+        get_robot(arguments.robot).name,
+        arguments.checkpoint,
+        arguments.seed,
+        check_families(arguments.families),
+        load_templates(arguments.instructions) if arguments.instructions else None,
+    )
+    if arguments.card:
+        check_card(arguments.card)
+    results: list[EpisodeResult] = []
+    for result in evaluate(settings, arguments.episodes, arguments.workers):
+        results.append(result)
+        mark = "success" if result.success else "FAILED "
+        print(
+            f"{len(results):4d}/{arguments.episodes} {mark} {result.seconds:5.1f} s  {result.instruction}"
+            f"   so far {100 * _rate(results):.0f} %",
+            flush=True,
         )
-        results = []
-        for result in evaluate(settings, arguments.episodes, arguments.workers):
-            results.append(result)
-            mark = "success" if result.success else "FAILED "
-            print(
-                f"{len(results):4d}/{arguments.episodes} {mark} {result.seconds:5.1f} s  {result.instruction}"
-                f"   so far {100 * _rate(results):.0f} %",
-                flush=True,
-            )
-    except (PolicyError, TaskError) as error:
-        print(f"vla eval: {error}", file=sys.stderr)
-        return 2
     report = summarise(settings, results)
+    report["instructions"] = str(arguments.instructions or "")
     _write(arguments.out, report)
     _print_summary(report, arguments.out)
+    if arguments.card:
+        print(f"written: {add_measured(arguments.card, report)}")
     return 0
 
 
@@ -204,21 +193,15 @@ def _print_summary(report: dict[str, Any], path: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vla eval", description=__doc__)
+    parser = Parser(prog="vla eval", description=__doc__)
     parser.add_argument("--policy", default="rt1", help="rt1, expert, replay or any registered policy")
-    parser.add_argument("--robot", default="fr3", choices=sorted(ROBOTS))
+    parser.add_argument("--robot", default="fr3", help="fr3 (default) or wx250s")
     parser.add_argument("--checkpoint", default="", help="folder or shipped name; empty: the robot's shipped one")
-    parser.add_argument("--episodes", type=_positive, default=100)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=FAMILIES)
+    parser.add_argument("--episodes", type=positive, default=100)
+    parser.add_argument("--seed", type=natural, default=7)
+    parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--instructions", type=Path, help="YAML: family -> list of templates with placeholders")
-    parser.add_argument("--workers", type=_positive, default=1, help="processes")
+    parser.add_argument("--workers", type=positive, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("out/eval.json"))
+    parser.add_argument("--card", type=Path, metavar="DIR", help="checkpoint whose model card gets the figures as well")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value

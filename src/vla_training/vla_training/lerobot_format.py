@@ -19,11 +19,7 @@ import pyarrow.parquet as pq
 from vla_sim.robots import get_robot
 
 from vla_training.lerobot_columns import episode_row, episode_table, frame_columns, task_table, to_arrow
-from vla_training.lerobot_read import (
-    Dataset,
-    open_dataset,
-    read_tasks,
-)
+from vla_training.lerobot_read import Dataset, open_dataset, read_tasks
 from vla_training.lerobot_schema import (
     DATA_PATH,
     EPISODES_PATH,

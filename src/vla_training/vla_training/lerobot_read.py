@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,35 +47,33 @@ class Dataset:
         """Number of frames."""
         return sum(row["length"] for row in self.rows)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Data files in the order of their frames."""
-        return tuple(dict.fromkeys(self._file(row) for row in self.rows))
-
-    def _file(self, row: dict[str, Any]) -> Path:
-        where = {key: row[f"data/{key}"] for key in ("chunk_index", "file_index")}
-        return self.folder / DATA_PATH.format(**where)
+    def rows_by_file(self) -> dict[Path, list[dict[str, Any]]]:
+        """Data files in the order of their frames, each with the rows of its episodes."""
+        files: dict[Path, list[dict[str, Any]]] = {}
+        for row in self.rows:
+            where = {key: row[f"data/{key}"] for key in ("chunk_index", "file_index")}
+            files.setdefault(self.folder / DATA_PATH.format(**where), []).append(row)
+        return files
 
     def records(self, images: bool = True) -> Iterator[EpisodeRecord]:
         """Every episode in order; without `images` theirs are (0, H, W, 3)."""
-        for path in self.files:
-            yield from self.read_file(path, images)
+        for path, rows in self.rows_by_file().items():
+            yield from self.read_file(path, rows, images)
 
-    def read_file(self, path: Path, images: bool = True) -> Iterator[EpisodeRecord]:
-        """The episodes of one data file. Raises DatasetError when it is missing or damaged."""
+    def read_file(self, path: Path, rows: Sequence[dict[str, Any]], images: bool = True) -> Iterator[EpisodeRecord]:
+        """The episodes `rows` of one data file. Raises DatasetError when it is missing or damaged."""
         columns = ["episode_index", STATE, SCENE, ACTION, *([IMAGE] if images else [])]
         try:
             table = pq.read_table(path, columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise DatasetError(f"{path} is missing or damaged: {error}") from error
         numbers = table["episode_index"].to_numpy()
-        for row in self.rows:
-            if self._file(row) == path:
-                start, count = int(np.searchsorted(numbers, row["episode_index"])), row["length"]
-                part = table.slice(start, count)
-                if len(part) < count or not (numbers[start : start + count] == row["episode_index"]).all():
-                    raise DatasetError(f"{path} lacks frames of episode {row['episode_index']}")
-                yield self._record(row, part, images)
+        for row in rows:
+            start, count = int(np.searchsorted(numbers, row["episode_index"])), row["length"]
+            part = table.slice(start, count)
+            if len(part) < count or not (numbers[start : start + count] == row["episode_index"]).all():
+                raise DatasetError(f"{path} lacks frames of episode {row['episode_index']}")
+            yield self._record(row, part, images)
 
     def _record(self, row: dict[str, Any], table: pa.Table, images: bool) -> EpisodeRecord:
         robot = get_robot(self.robot)
@@ -130,8 +128,12 @@ def episode_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_tasks(folder: Path) -> dict[str, int]:
-    """Instruction text -> task index."""
-    table = pq.read_table(folder / TASKS_PATH)
+    """Instruction text -> task index. Raises DatasetError for a damaged or missing file."""
+    path = folder / TASKS_PATH
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path} is missing or damaged: {error}") from error
     return dict(zip(table["task"].to_pylist(), table["task_index"].to_pylist(), strict=True))
 
 

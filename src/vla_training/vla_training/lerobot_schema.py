@@ -19,6 +19,8 @@ import pyarrow as pa
 from vla_sim.robots import SimRobot
 from vla_sim.scene import BLOCKS, BOWL
 
+from vla_training.errors import TrainingError
+
 VERSION = "v3.0"
 FILES_PER_CHUNK = 1000
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -33,7 +35,7 @@ ACTION_NAMES = ("delta.x", "delta.y", "delta.z", "gripper.opening", "terminate")
 Feature = dict[str, Any]
 
 
-class DatasetError(ValueError):
+class DatasetError(TrainingError):
     """A data set that is missing, of another format or robot, or damaged; says which file and what is valid."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from vla_controller.arm_controller import ArmController
@@ -50,6 +51,13 @@ class Lockstep:
         self._camera = camera
         self._size = image_size or (1, 1)
         self._sequence = 0
+
+    def forget(self) -> None:
+        """Forget the physics' whole past, clock included, so that an episode does not depend on earlier ones.
+
+        Afterwards the table has to be laid, then `start` called.
+        """
+        mujoco.mj_resetData(self.world.model, self.world.data)
 
     def start(self, joints: NDArray[np.float64] | None = None, opening: float = 1.0) -> None:
         """Teleport the arm (default: home), forget everything, let the objects settle."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from vla_sim.robots import get_robot
 
 from vla_training.attention import AttentionTargets
 from vla_training.frames import FrameTable
+from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, append, drop_after
 from vla_training.train_settings import TrainSettings, action_loss
 from vla_training.train_state import load_state, save_state
 from vla_training.training_data import Features, InstructionTable, TaskDraw, windows
@@ -31,7 +31,7 @@ from vla_training.validation import validate
 __all__ = ["TrainSettings", "Trainer"]
 
 Rows = NDArray[np.int64]
-TRAIN_LOG, VALIDATION_LOG, CHECKPOINT = "train.csv", "validation.csv", "checkpoint"
+CHECKPOINT = "checkpoint"
 _PROPRIO_NOISE = (0.002, 0.002, 0.002, 0.0005)  # [m]
 
 
@@ -47,6 +47,7 @@ class Trainer:
         folder: Path,
         robot: str,
         device: str = "cpu",
+        instructions: InstructionTable | None = None,
     ) -> None:
         """`features` (N, C, h, w): `early_features` of the table's images, in its order."""
         if len(features) != len(table):
@@ -61,14 +62,21 @@ class Trainer:
         self.average.load_state_dict(self.network.state_dict())
         self.network.to(self.device)
         self.average.to(self.device)
-        self.instructions = InstructionTable()
+        self.instructions = instructions or InstructionTable()
         self.instructions.to(self.device)
         self.step = 0
         self._draw = TaskDraw(table)
-        grid = self.network.tokenizer.position.shape[-2:]
-        self._attention = AttentionTargets(robot, config.image_size, (grid[0], grid[1]))
+        self._attention = AttentionTargets(robot, config.image_size, self._map_size())
         self._train, self._validate = _split(table, settings.validation)
         self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
+
+    @torch.no_grad()
+    def _map_size(self) -> tuple[int, int]:
+        """Cells (h, w) of the map that TokenLearner looks at."""
+        early = torch.from_numpy(self.features[np.zeros(1, np.int64)].astype(np.float32)).to(self.device)
+        blank = torch.zeros(1, self.network.config.instruction_dim, device=self.device)
+        shape = self.average.eval().tokenizer.feature_map(early, blank).shape
+        return shape[2], shape[3]
 
     def _groups(self) -> list[dict[str, Any]]:
         """New parameters, and pretrained ones that learn more slowly."""
@@ -83,12 +91,19 @@ class Trainer:
         ]
 
     def resume(self) -> bool:
-        """Continue from the folder's training state, if there is one."""
+        """Continue from the folder's state, if there is one. Raises TrainingError for one that does not fit."""
         step = load_state(self.folder, self.network, self.average, self._optimiser)
         self.step = step or 0
+        for name in (TRAIN_LOG, VALIDATION_LOG) if step is not None else ():
+            drop_after(self.folder / name, self.step)
         return step is not None
 
-    def run(self, report: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> None:
+    def run(
+        self,
+        report: Callable[[str], None],
+        stop: Callable[[], bool] = lambda: False,
+        on_checkpoint: Callable[[], None] = lambda: None,
+    ) -> None:
         """Train until `settings.steps` or until `stop` says so; saves at each validation and at the end."""
         rng = np.random.default_rng([self.settings.seed, self.step])
         losses: list[list[float]] = []
@@ -101,7 +116,9 @@ class Trainer:
                 losses.clear()
             if self.step % self.settings.validate_every == 0 and self.step < self.settings.steps:
                 self._checkpoint(report)
-        self._checkpoint(report)
+                on_checkpoint()
+        self._checkpoint(report, validate=self.step >= self.settings.steps)
+        on_checkpoint()
 
     def _report(self, report: Callable[[str], None], losses: list[list[float]], rate: float) -> None:
         loss, goal = np.mean(losses, axis=0)
@@ -110,14 +127,14 @@ class Trainer:
             f"step {self.step}/{self.settings.steps} loss {loss:.3f} goal {goal * 1000:.0f} mm  "
             f"{rate:.2f} steps/s, {left:.0f} min left"
         )
-        self._log(TRAIN_LOG, {"step": self.step, "loss": loss, "goal_mm": goal * 1000})
+        append(self.folder / TRAIN_LOG, {"step": self.step, "loss": loss, "goal_mm": goal * 1000})
 
-    def _checkpoint(self, report: Callable[[str], None]) -> None:
+    def _checkpoint(self, report: Callable[[str], None], validate: bool = True) -> None:
         save_state(self.folder, self.step, self.network, self.average, self._optimiser)
         self.export(self.folder / CHECKPOINT)
-        if len(self._validate):
+        if validate and len(self._validate):
             figures = self.validate()
-            self._log(VALIDATION_LOG, {"step": self.step, **figures})
+            append(self.folder / VALIDATION_LOG, {"step": self.step, **figures})
             report("  validation: " + ", ".join(f"{k} {v:.3g}" for k, v in figures.items()))
 
     def export(self, folder: Path) -> None:
@@ -199,15 +216,6 @@ class Trainer:
     def validate(self, count: int = 512) -> dict[str, float]:
         """Errors on held-out episodes, and the instruction-swap check on the same pictures."""
         return validate(self.table, self._validate, self._draw, self.predict, count)
-
-    def _log(self, name: str, row: dict[str, float]) -> None:
-        path = self.folder / name
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({key: f"{value:.6g}" for key, value in row.items()})
 
 
 def _split(table: FrameTable, share: float) -> tuple[Rows, Rows]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from vla_policy.rt1.config import RT1Config, named_config
+
+from vla_training.frames import PROPRIO
 
 TRANSLATION = slice(0, 3)  # dimensions with soft targets
 GRIPPER, MODE = 6, 10
@@ -39,6 +42,15 @@ class TrainSettings:
         """What both rates are multiplied by at a step counted from 0."""
         left = (self.steps - step) / max(1.0, self.decay * self.steps)
         return min(1.0, (step + 1) / self.warmup, left)
+
+
+def training_config(name: str) -> RT1Config:
+    """The named configuration as it is trained here: with the hand's state, and the auxiliary head that guides it.
+
+    Raises ConfigError for an unknown name.
+    """
+    changes = {"dropout": 0.0} if name == "lite" else {}  # augmentation by relabelling keeps lite from overfitting
+    return named_config(name, proprio=PROPRIO, state_tokens=2, aux_outputs=6, **changes)
 
 
 def action_loss(logits: Tensor, targets: Tensor, soft_bins: float) -> Tensor:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from vla_training.errors import TrainingError
 
 STATE_FILE = "state.safetensors"
 
@@ -32,13 +35,26 @@ def save_state(
 
 
 def load_state(folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int | None:
-    """Restore what `save_state` wrote; returns the step, or None when there is nothing to resume."""
+    """Restore what `save_state` wrote; returns the step, or None when there is nothing to resume.
+
+    Raises TrainingError for a damaged file or one of another network.
+    """
     path = folder / STATE_FILE
     if not path.exists():
         return None
-    with safe_open(path, "pt") as file:
-        step = int(file.metadata()["step"])
-    tensors = load_file(path)
+    try:
+        with safe_open(path, "pt") as file:
+            step = int(file.metadata()["step"])
+        tensors = load_file(path)
+        _restore(tensors, network, average, optimiser)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"{path} is damaged or of another network, --fresh begins anew: {error}") from error
+    return step
+
+
+def _restore(
+    tensors: Mapping[str, Tensor], network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
     for prefix, module in (("network", network), ("average", average)):
         module.load_state_dict(
             {k.removeprefix(f"{prefix}/"): v for k, v in tensors.items() if k.startswith(f"{prefix}/")}
@@ -49,4 +65,3 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimiser: 
             _, index, name = key.split("/")
             state.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return step

@@ -24,11 +24,12 @@ class Features(Protocol):
 
 
 class InstructionTable:
-    """Every training sentence encoded once."""
+    """Training sentences, each encoded once."""
 
-    def __init__(self) -> None:
+    def __init__(self, wordings: int | None = None) -> None:
+        """`wordings`: how many of each task are used; all of them by default."""
         encoder = InstructionEncoder()
-        sentences = [training_sentences(task) for task in ALL_TASKS]
+        sentences = [training_sentences(task)[:wordings] for task in ALL_TASKS]
         self.per_task = len(sentences[0])
         self.features: InstructionFeatures = encoder.batch([s for group in sentences for s in group])
 

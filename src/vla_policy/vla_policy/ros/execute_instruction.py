@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from vla_msgs.action import ExecuteInstruction
-from vla_policy.goal import Outcome, goal_outcome, goal_refusal
+from vla_policy.goal import STOPPED, Outcome, goal_outcome, goal_refusal, means_stop
 from vla_policy.runner import Status
 
 TICK_S = 0.1
@@ -50,10 +50,12 @@ class InstructionAction:
 
     async def _execute(self, goal: ServerGoalHandle) -> ExecuteInstruction.Result:
         started = time.monotonic()
+        if means_stop(goal.request.text):  # before anything is refused: a stop stops
+            return self._end(goal, Outcome(STOPPED, stop=True), started)
         refusal = goal_refusal(goal.request.text, goal.request.timeout)
         if refusal:
             return self._end(goal, Outcome(f"rejected: {refusal}"), started)
-        instruction_id = self._hooks.begin(goal.request.text)
+        instruction_id = self._hooks.begin(" ".join(goal.request.text.split()))
         deadline = started + (goal.request.timeout or math.inf)
         ticks = 0
         while True:
@@ -77,7 +79,7 @@ class InstructionAction:
             self._hooks.stop()
         if goal.is_cancel_requested:
             goal.canceled()
-        elif outcome.finished:
+        elif outcome.finished or outcome.reason == STOPPED:  # done what was asked
             goal.succeed()
         else:
             goal.abort()

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node policy_node: wires observations and instructions to a PolicyRunner, and its chunks to the controller."""
+
+import uuid
+from collections import deque
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.exceptions import InvalidHandle
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from vla_msgs.msg import ActionChunk as ActionChunkMsg
+from vla_msgs.msg import Instruction, PolicyStatus, SceneState
+from vla_msgs.msg import Observation as ObservationMsg
+from vla_policy.errors import ConfigurationError, ObservationError
+from vla_policy.policy import ActionChunk, Observation, Policy, PolicyConfig
+from vla_policy.registry import create
+from vla_policy.replay import RecordingPolicy
+from vla_policy.ros import conversions
+from vla_policy.ros.execute_instruction import Hooks, InstructionAction
+from vla_policy.ros.parameters import declare_settings
+from vla_policy.runner import Job, PolicyRunner, Stamped, State, Status
+from vla_policy.settings import Settings
+from vla_policy.worker import InferenceWorker
+
+SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SCENES_KEPT = 40  # two seconds of the simulator's
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An observation beside the message that it came in, whose stamp and pose go into the chunk unchanged."""
+
+    observation: Observation
+    msg: ObservationMsg
+
+
+def load_policy(settings: Settings) -> Policy:
+    """Make the policy of these settings. Raises PolicyError."""
+    config = PolicyConfig(settings.checkpoint, settings.device, settings.robot, settings.step_period, settings.threads)
+    policy = create(settings.policy, config)
+    if not settings.record:
+        return policy
+    try:
+        return RecordingPolicy(policy, settings.record)
+    except OSError as error:
+        raise ConfigurationError(f"record: {settings.record} cannot be written: {error}") from error
+
+
+class PolicyNode(Node):
+    """Loads the policy, then serves instructions until it is closed."""
+
+    def __init__(self) -> None:
+        """Declare parameters and load the policy. Raises PolicyError when either cannot be used."""
+        super().__init__("policy_node")
+        settings = declare_settings(self)
+        self._policy = load_policy(settings)
+        self._runner: PolicyRunner[Seen] = PolicyRunner(settings)
+        self._scenes: deque[tuple[float, conversions.Scene]] = deque(maxlen=SCENES_KEPT)
+        self._sequence = 0
+        self._logged: tuple[State, str] = (State.IDLE, "")
+        self._worker = InferenceWorker(
+            self._policy, self._runner, self._now, self._prepare, self._send, self._publish_status
+        )
+        self._create_interfaces(settings)
+        self._worker.start()
+        self.get_logger().info(f"policy {self._policy.name} ready {self._policy.checkpoint} at {settings.rate:g} Hz")
+
+    def close(self) -> None:
+        """End the inference thread and release the policy."""
+        self._worker.stop()
+        self._policy.close()
+        self._action.destroy()
+        self.destroy_node()
+
+    def _create_interfaces(self, settings: Settings) -> None:
+        self._instructions = self.create_publisher(Instruction, settings.instruction_topic, LATCHED)
+        self._chunks = self.create_publisher(ActionChunkMsg, settings.chunk_topic, 5)
+        self._statuses = self.create_publisher(PolicyStatus, settings.status_topic, 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        if self._policy.uses_scene:
+            self.create_subscription(SceneState, settings.scene_topic, self._on_scene, SENSOR)
+        self.create_subscription(ObservationMsg, settings.observation_topic, self._on_observation, SENSOR)
+        self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
+        self._action = InstructionAction(self, settings.action_name, Hooks(self._begin, self._stop, self._status))
+        self.create_timer(1.0, self._on_second)
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def _on_scene(self, msg: SceneState) -> None:
+        self._scenes.append((conversions.seconds_from_time(msg.header.stamp), conversions.scene_from_msg(msg)))
+
+    def _scene_at(self, stamp: float) -> conversions.Scene | None:
+        if not self._policy.uses_scene:
+            return None
+        if not self._scenes:
+            raise ObservationError(f"policy {self._policy.name} needs the simulator's scene and none has come")
+        return min(self._scenes, key=lambda item: abs(item[0] - stamp))[1]
+
+    def _on_observation(self, msg: ObservationMsg) -> None:
+        try:
+            scene = self._scene_at(conversions.seconds_from_time(msg.header.stamp))
+            observation = conversions.observation_from_msg(msg, scene)
+        except ObservationError as error:
+            with self._worker.locked():
+                self._runner.on_unusable_observation(str(error))
+            return
+        with self._worker.locked():
+            self._runner.on_observation(Stamped(observation.stamp, Seen(observation, msg)))
+            self._worker.notify()
+
+    def _on_instruction(self, msg: Instruction) -> None:
+        task = conversions.task_from_msg(msg)
+        with self._worker.locked():
+            taken = self._runner.on_instruction(task, self._now())
+            self._worker.notify()
+        if taken:
+            self.get_logger().info("stop" if task.stop else f"instruction: {task.text[:80]}")
+            self._publish_status()
+
+    def _begin(self, text: str) -> str:
+        return self._give(text, Instruction.KIND_TASK)
+
+    def _stop(self) -> None:
+        self._give("stop", Instruction.KIND_STOP)
+
+    def _give(self, text: str, kind: int) -> str:
+        """Take an instruction of our own and tell everybody; returns its id."""
+        msg = Instruction(id=uuid.uuid4().hex, text=text, kind=kind, source=Instruction.SOURCE_PLANNER)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._publish(self._instructions, msg)
+        self._on_instruction(msg)
+        return msg.id
+
+    def _status(self) -> Status:
+        with self._worker.locked():
+            return self._runner.status(self._now())
+
+    def _prepare(self, job: Job[Seen], chunk: ActionChunk, inference_time: float) -> ActionChunkMsg:
+        context = conversions.ChunkContext(job.observation.value.msg, job.task.id, inference_time)
+        return conversions.chunk_to_msg(chunk, context)
+
+    def _send(self, msg: ActionChunkMsg) -> None:
+        self._sequence += 1
+        msg.sequence = self._sequence
+        self._publish(self._chunks, msg)
+
+    def _publish(self, publisher: Publisher, msg: object) -> None:
+        """Publish, unless ROS is going down: the inference thread ends a moment later than the signal."""
+        try:
+            publisher.publish(msg)
+        except (InvalidHandle, RuntimeError):
+            if self.context.ok():
+                raise
+
+    def _publish_status(self) -> None:
+        status, stamp = self._status(), self.get_clock().now().to_msg()
+        self._log_change(status)
+        self._publish(
+            self._statuses, conversions.status_to_msg(status, stamp, self._policy.name, self._policy.checkpoint)
+        )
+
+    def _log_change(self, status: Status) -> None:
+        if (status.state, status.reason) == self._logged:
+            return
+        if status.state is not self._logged[0]:
+            text = f"{status.state.name.lower()}{': ' if status.reason else ''}{status.reason}"
+            if status.state is State.ERROR:  # two calls: rclpy ties a severity to the line of the call
+                self.get_logger().error(text)
+            else:
+                self.get_logger().info(text)
+        self._logged = (status.state, status.reason)
+
+    def _on_second(self) -> None:
+        if not self._worker.alive:
+            raise RuntimeError("the inference thread has died; its traceback stands above")
+        self._publish_status()
+        stamp = self.get_clock().now().to_msg()
+        self._publish(self._diagnostics, conversions.diagnostics_to_msg(self._status(), stamp, self._policy.name))

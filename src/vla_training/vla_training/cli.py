@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vla data`, `vla train rt1` and so on: finds the command's module and imports nothing else."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A module of this package with `main(argv) -> exit status`. `resumes`: the same command goes on where it ended."""
+
+    module: str
+    summary: str
+    resumes: bool = False
+
+
+COMMANDS = {
+    "data": Command("make_data", "demonstrations by the scripted expert, as a LeRobot data set", resumes=True),
+    "train rt1": Command("train_command", "train RT-1 on data sets", resumes=True),
+    "dagger": Command("dagger", "episodes in which a trained policy acts, for the expert to label", resumes=True),
+    "eval": Command("evaluate", "closed-loop success of a policy in lockstep simulation"),
+    "card": Command("model_card", "put measured success into a checkpoint's model card"),
+    "plot": Command("learning_curve", "learning curve of a training run as a picture"),
+    "bench rt1": Command("bench_rt1", "time of one RT-1 action, by what saves it"),
+}
+REFUSED, FAILED = 2, 1  # exit statuses
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGINT or SIGTERM came."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0 done, 1 failed, 2 refused, 130 stopped by Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = _find(words)
+    if name is None:
+        return _help_or_refuse(words)
+    command = COMMANDS[name]
+    with _signals_raise():
+        try:
+            return int(import_module(f"vla_training.{command.module}").main(words[len(name.split()) :]) or 0)
+        except Stopped as stop:
+            note = "; the same command goes on from here" if command.resumes else ""
+            print(f"\nvla {name}: stopped{note}", file=sys.stderr)
+            return 128 + stop.number
+        except Exception as error:
+            if (status := _status_of(error)) is None:
+                raise
+            print(f"vla {name}: {' '.join(str(error).split())[:600]}", file=sys.stderr)
+            return status
+
+
+def _find(words: Sequence[str]) -> str | None:
+    """The command that the first one or two words name."""
+    return next((name for name in (" ".join(words[:1]), " ".join(words[:2])) if name in COMMANDS), None)
+
+
+def _help_or_refuse(words: Sequence[str]) -> int:
+    first = words[0] if words else "--help"
+    group = {name: command for name, command in COMMANDS.items() if name.split()[0] == first}
+    asked = first if not group else next(iter(words[1:]), "--help")
+    if asked in ("-h", "--help"):
+        print("usage: vla COMMAND [ARGUMENT...]; `vla COMMAND --help` explains one\n")
+        print("\n".join(f"  {name:10} {command.summary}" for name, command in (group or COMMANDS).items()))
+        return 0
+    said = f"vla {first}: {asked!r}" if group else f"vla: {asked!r}"
+    valid = ", ".join(name.split()[-1] if group else name for name in group or COMMANDS)
+    print(f"{said} is unknown; valid: {valid}", file=sys.stderr)
+    return REFUSED
+
+
+def _status_of(error: Exception) -> int | None:
+    """The exit status for an error whose message is meant for the user; None for a fault of the program."""
+    from vla_policy.errors import PolicyError
+    from vla_sim.robots import UnknownRobotError
+    from vla_sim.task import TaskError
+
+    from vla_training.errors import TrainingError
+
+    if isinstance(error, PolicyError | UnknownRobotError | TaskError | TrainingError):
+        return REFUSED
+    return FAILED if isinstance(error, OSError) else None
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGINT and SIGTERM raise Stopped, also in a background process, for which shells ignore SIGINT."""
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, _stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
