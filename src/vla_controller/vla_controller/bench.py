@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.chunk import ActionMode, Chunk, DeltaReference, Refusal, Step
+from vla_controller.planner import REST_TIME
 from vla_controller.robot_config import JointLimits
 from vla_controller.rotation import Pose
 from vla_controller.setpoint import Setpoint
@@ -18,18 +20,29 @@ from vla_controller.setpoint import Setpoint
 Array = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-6
+_TOUCH = 1e-3  # [m] of rounding that a distance may be wrong by: stops are looked at in a few places
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that the setpoints broke: which one, and by how much."""
+
+    kind: str
+    text: str
 
 
 class Bench:
-    """Ticks a controller against an arm that follows exactly, from its home pose and time 0."""
+    """Ticks a controller against an arm that follows exactly, from its home pose (or ``start``) and time 0."""
 
-    def __init__(self, controller: ArmController, dt: float, instruction_id: str = "a") -> None:
+    def __init__(
+        self, controller: ArmController, dt: float, instruction_id: str = "a", start: Array | None = None
+    ) -> None:
         """Reset ``controller``, made with the same ``dt`` [s], give it an instruction and tick it once."""
         controller.reset()
         controller.set_instruction(instruction_id)
         self.controller, self.dt, self.instruction_id = controller, dt, instruction_id
-        self.q = controller.config.home.copy()
-        self.now = 0.0
+        self.q = (controller.config.home if start is None else start).copy()
+        self.now = self.elapsed = 0.0  # [s] what the clock says; what really passed
         self.sequence = 0
         self.setpoints: list[Setpoint] = []
         self.tick()
@@ -49,6 +62,7 @@ class Bench:
         self.setpoints.append(setpoint)
         self.q = setpoint.q
         self.now += self.dt
+        self.elapsed += self.dt
 
     @property
     def pose(self) -> Pose:
@@ -81,12 +95,47 @@ class Bench:
         """Limits that the setpoints so far left."""
         return limit_violations(self.setpoints, self.controller.config.limits, self.dt)
 
+    def account(self, last_due: float) -> tuple[Violation, ...]:
+        """Every promise that the setpoints broke; the last step accepted was due when ``last_due`` [s] had elapsed."""
+        found = broken_limits(self.setpoints, self.controller.config.limits, self.dt)
+        rest, clearance = self.rest_after(last_due), self.least_clearance()
+        if not rest <= REST_TIME + _ROUNDING:
+            found.append(Violation("rest", f"at rest {rest:.3f} s after the last due step; at most {REST_TIME} s"))
+        if clearance < -_TOUCH:
+            found.append(Violation("collision", f"{-clearance:.4f} m into the margin"))
+        return tuple(found)
+
+    def rest_after(self, last_due: float) -> float:
+        """Time [s] from ``last_due`` [s elapsed] until the setpoints stay at rest; infinity while they move."""
+        moving = [k for k, row in enumerate(self.setpoints) if np.any(row.qd) or np.any(row.qdd)]
+        if not moving:
+            return 0.0
+        if moving[-1] == len(self.setpoints) - 1:
+            return float("inf")
+        reached = (moving[-1] + 2) * self.dt  # setpoint k is reached one tick after it was sent, at k * dt
+        return max(0.0, reached - last_due)
+
+    def least_clearance(self) -> float:
+        """Least distance of the setpoints to a collision, margin included [m]; infinity if none came near one."""
+        clearance = self.controller.kinematics.clearance
+        if clearance is None:
+            return float("inf")
+        near = [row.q for row in self.setpoints if clearance.near(row.q, row.q, 0.0)]
+        return min((float(clearance.distances(q).min()) for q in near), default=float("inf"))
+
 
 def limit_violations(setpoints: Sequence[Setpoint], limits: JointLimits, dt: float) -> list[str]:
+    """Every limit that setpoints, sent each ``dt`` seconds, leave, in words."""
+    return [violation.text for violation in broken_limits(setpoints, limits, dt)]
+
+
+def broken_limits(setpoints: Sequence[Setpoint], limits: JointLimits, dt: float) -> list[Violation]:
     """Every limit that setpoints, sent each ``dt`` seconds, leave: as sent and as differences between neighbours."""
     q, qd, qdd = (np.array([getattr(setpoint, name) for setpoint in setpoints]) for name in ("q", "qd", "qdd"))
+    if not all(np.all(np.isfinite(rows)) for rows in (q, qd, qdd)):
+        return [Violation("not_finite", "a setpoint is not finite")]
     over = np.maximum(limits.lower - q, q - limits.upper).max(axis=0)
-    found = [f"position over by {over.tolist()} rad"] if not np.all(over <= _ROUNDING) else []
+    found = [] if np.all(over <= _ROUNDING) else [Violation("position", f"position over by {over.tolist()} rad")]
     for name, value, top in (
         ("velocity", qd, limits.velocity),
         ("velocity between setpoints", np.diff(q, axis=0) / dt, limits.velocity),
@@ -95,5 +144,6 @@ def limit_violations(setpoints: Sequence[Setpoint], limits: JointLimits, dt: flo
         ("jerk", np.diff(qdd, axis=0) / dt, limits.jerk),
     ):
         if not np.all(np.abs(value) <= top * (1.0 + _ROUNDING) + _ROUNDING):
-            found.append(f"{name} {np.abs(value).max(axis=0).tolist()}; at most {top.tolist()}")
+            text = f"{name} {np.abs(value).max(axis=0).tolist()}; at most {top.tolist()}"
+            found.append(Violation(name.split()[0], text))
     return found

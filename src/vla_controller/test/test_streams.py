@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever comes in, tame or wild: limits hold, nothing touches, the arm rests half a second after the last step.
+
+`VLA_STREAMS=1000 pytest …` runs more of them; `vla bench controller` runs very many.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from vla_controller.arm_controller import ArmController
+from vla_controller.bench import Bench
+from vla_controller.chunk import Step
+from vla_controller.robot_config import load_robot_config
+from vla_controller.streams import STREAMS, run_stream, start_pose
+
+QUICK = settings(
+    max_examples=int(os.environ.get("VLA_STREAMS", "2")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+ROBOTS = ("fr3", "panda", "wx250s")
+
+
+def check(controller: ArmController, dt: float, kind: str, seed: int, seconds: float) -> None:
+    rng = np.random.default_rng(seed)
+    bench = Bench(controller, dt, start=start_pose(controller.config, controller.kinematics.clearance, rng))
+    result = run_stream(bench, rng, kind, seconds)
+    assert result.violations == ()
+    assert result.rest_after <= 0.5 + 1e-6
+    assert controller.at_rest
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+@pytest.mark.parametrize("kind", STREAMS)
+def test_no_stream_breaks_a_promise(robot: str, kind: str, make_bench: Callable[[str], Bench]) -> None:
+    controller = make_bench(robot).controller
+
+    @QUICK
+    @given(st.integers(0, 2**32))
+    def run(seed: int) -> None:
+        check(controller, 0.05, kind, seed, 0.6)
+
+    run()
+
+
+@pytest.mark.parametrize(("robot", "rate"), [("fr3", 100.0), ("wx250s", 50.0)])
+def test_nor_at_other_rates(robot: str, rate: float) -> None:
+    controller = ArmController(load_robot_config(robot), 1.0 / rate)
+    for k, kind in enumerate(("zigzag", "into_limits", "mixed")):
+        check(controller, 1.0 / rate, kind, k, 0.4)
+
+
+def test_the_account_sees_what_is_broken(fr3: Bench) -> None:
+    fr3.send(Step(np.array([0.05, 0.0, 0.0])))
+    fr3.tick(8)
+    assert {v.kind for v in fr3.account(0.0)} == {"rest"}  # it moves still
+    fr3.tick(20)
+    assert fr3.account(0.3) == ()
+    assert {v.kind for v in fr3.account(-0.5)} == {"rest"}
+    low = fr3.controller.config.limits.lower
+    for q, kind in ((low - 1e-3, "position"), (fr3.q + 0.5, "velocity"), (fr3.q * np.nan, "not_finite")):
+        row = fr3.setpoints[-1]
+        fr3.setpoints.append(type(row)(**{**{n: getattr(row, n) for n in row.__slots__}, "q": q}))
+        assert kind in {v.kind for v in fr3.account(0.3)}
+        fr3.setpoints.pop()
