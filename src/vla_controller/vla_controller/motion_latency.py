@@ -2,7 +2,7 @@
 """From the camera to motion: inference, arrival, setpoint, and the arm's answer, for every chunk, against a budget.
 
 The arm's answer is the delay by which its measured joints follow the setpoints: the one at which the two curves of the
-joint that moves most fit best. It is only known while the arm moves.
+joint that moves most fit best, counted from the sending. It is only known while the arm moves.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class MotionLatency:
         """A chunk was accepted at ``now`` [s]; ``inference`` [s] is what the policy says it took."""
         self._chunks.append(ChunkLatency(sequence, stamp, inference, now - stamp))
 
-    def add_setpoint(self, now: float, reached: float, q: Array) -> None:
-        """At ``now`` [s] joints ``q`` (n,) [rad] were commanded for the time ``reached`` [s]."""
-        self._sent.append((reached, q))
+    def add_setpoint(self, now: float, q: Array) -> None:
+        """Joints ``q`` (n,) [rad] were sent at ``now`` [s]."""
+        self._sent.append((now, q))
         if self._chunks and math.isnan(self._chunks[-1].setpoint):
             self._chunks[-1] = replace(self._chunks[-1], setpoint=now - self._chunks[-1].stamp)
 

@@ -94,7 +94,7 @@ class ArmOutput:
         goal = before = now = self._last
         if self._poses or goal is None or before is None or now is None:
             goal, now = kinematics.fk(setpoint.q), kinematics.fk(setpoint.q if measured is None else measured)
-            before = self._last or goal
+            before = self._last or now
             self._last = goal
         self._publisher.publish(self._make(Situation(setpoint, goal, before, now), self._config, self._dt))
 

@@ -49,7 +49,7 @@ class Reports:
         self._status.publish(conversions.status_to_msg(setpoint, report, self._joints, controller.config.base_frame))
         if setpoint is None:
             return
-        self.latency.add_setpoint(now, now + 1.0 / self._settings.rate, setpoint.q)
+        self.latency.add_setpoint(now, setpoint.q)
         if (setpoint.state, setpoint.reason) != self._logged:
             self._logged = (setpoint.state, setpoint.reason)
             if setpoint.reason:

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every output says the same setpoint in its own message; an unknown one is refused with the valid ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from vla_controller.bench import Bench
+from vla_controller.chunk import Step
+from vla_controller.robot_config import RobotConfigError
+from vla_controller.rotation import Pose, apply_delta, rotation_between
+from vla_controller.servo import twist_between
+
+DT = 0.05
+
+
+class Receiver:
+    """Takes the place of a node: keeps what is published."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, Any] = {}
+        self.sent: list[Any] = []
+
+    def create_publisher(self, kind: Any, topic: str, depth: int) -> Receiver:
+        self.topics[topic] = kind
+        return self
+
+    def publish(self, msg: Any) -> None:
+        self.sent.append(msg)
+
+
+def messages(bench: Bench, name: str, lag: np.ndarray | None = None) -> list[Any]:
+    """What the output ``name`` sends during a motion of an arm that is off by ``lag`` (n,) [rad]."""
+    from vla_controller.ros.outputs import ArmOutput, find_output
+
+    receiver = Receiver()
+    config, kinematics = bench.controller.config, bench.controller.kinematics
+    output = ArmOutput(receiver, find_output(name), "/here", config, DT)
+    bench.send(Step(np.array([0.0, 0.05, -0.02]), np.array([0.0, 0.0, 0.2])))
+    del bench.setpoints[:]
+    before = bench.q
+    for _ in range(14):
+        row = bench.tick()
+        output.send(row, kinematics, before if lag is None else before + lag)
+        before = row.q
+    return receiver.sent
+
+
+def test_joint_trajectory_has_positions_velocities_and_accelerations(bench: Bench) -> None:
+    for msg, row in zip(messages(bench, "joint_trajectory"), bench.setpoints, strict=True):
+        (point,) = msg.points
+        assert list(msg.joint_names) == list(bench.controller.config.joints)
+        assert np.array_equal(point.positions, row.q)
+        assert np.array_equal(point.velocities, row.qd)
+        assert np.array_equal(point.accelerations, row.qdd)
+        assert point.time_from_start.nanosec == 50_000_000
+        assert (msg.header.stamp.sec, msg.header.stamp.nanosec) == (0, 0)
+
+
+def test_forward_position_has_the_positions_in_the_robots_order(bench: Bench) -> None:
+    for msg, row in zip(messages(bench, "forward_position"), bench.setpoints, strict=True):
+        assert np.array_equal(msg.data, row.q)
+
+
+def test_servo_pose_is_the_setpoints_pose_in_the_base_frame(bench: Bench) -> None:
+    for msg, row in zip(messages(bench, "servo_pose"), bench.setpoints, strict=True):
+        pose = bench.controller.kinematics.fk(row.q)
+        p, o = msg.pose.position, msg.pose.orientation
+        assert msg.header.frame_id == bench.controller.config.base_frame
+        assert msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec == pytest.approx(row.stamp, abs=1e-6)
+        assert np.allclose([p.x, p.y, p.z], pose.position)
+        assert np.allclose([o.x, o.y, o.z, o.w], pose.quaternion)
+
+
+def test_servo_twists_add_up_to_the_motion_and_end_at_zero(bench: Bench) -> None:
+    start = bench.pose
+    sent = messages(bench, "servo_twist")
+    position, quaternion = start.position, start.quaternion
+    for msg in sent:
+        linear, angular = msg.twist.linear, msg.twist.angular
+        moved = apply_delta(
+            Pose(position, quaternion),
+            DT * np.array([linear.x, linear.y, linear.z]),
+            DT * np.array([angular.x, angular.y, angular.z]),
+        )
+        position, quaternion = moved.position, moved.quaternion
+        assert msg.header.frame_id == bench.controller.config.base_frame
+    assert np.allclose(position, bench.pose.position, atol=1e-6)
+    assert np.allclose(rotation_between(quaternion, bench.pose.quaternion), 0.0, atol=1e-5)
+    assert np.linalg.norm(bench.pose.position - start.position) > 0.04
+
+
+def test_a_drift_is_made_good_within_bounds() -> None:
+    here = Pose(np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]))
+    near, far = (Pose(np.array([0.0, 0.0, -z]), here.quaternion) for z in (0.01, 10.0))
+    assert twist_between(here, here, here, DT)[0].tolist() == [0.0, 0.0, 0.0]
+    assert twist_between(here, here, near, DT)[0] == pytest.approx([0.0, 0.0, 0.02])
+    assert np.linalg.norm(twist_between(here, here, far, DT)[0]) == pytest.approx(0.05)
+
+
+def test_an_unknown_output_is_refused_with_the_valid_ones() -> None:
+    from vla_controller.ros.outputs import OUTPUTS, find_output
+
+    with pytest.raises(RobotConfigError, match="'joint_velocity'; valid: joint_trajectory, forward_position, servo"):
+        find_output("joint_velocity")
+    assert set(OUTPUTS) == {"joint_trajectory", "forward_position", "servo_twist", "servo_pose"}
+
+
+def test_a_base_velocity_is_a_planar_twist() -> None:
+    from vla_controller.ros.outputs import base_to_msg
+
+    msg = base_to_msg(np.array([0.1, -0.2, 0.3]))
+    assert (msg.linear.x, msg.linear.y, msg.angular.z) == (0.1, -0.2, 0.3)
+    assert (msg.linear.z, msg.angular.x, msg.angular.y) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.node
+def test_over_dds_on_the_receivers_own_topic(arm, start: Callable) -> None:
+    from geometry_msgs.msg import TwistStamped
+    from std_msgs.msg import Float64MultiArray
+
+    twists, positions = [], []
+    arm.node.create_subscription(TwistStamped, "/servo_node/delta_twist_cmds", twists.append, 10)
+    arm.node.create_subscription(Float64MultiArray, "/forward_position_controller/commands", positions.append, 10)
+    servo = start("output:=servo_twist")
+    arm.wait(lambda: len(twists) > 3, 30.0)
+    arm.instruct("a")
+    arm.chunk((0.0, 0.05, 0.0))
+    arm.wait(lambda: any(abs(msg.twist.linear.y) > 0.01 for msg in twists))
+    servo.process.terminate()
+    assert servo.process.wait(5.0) == 0, servo.output
+    time.sleep(0.2)
+    last = twists[-1].twist
+    assert max(abs(v) for v in (last.linear.x, last.linear.y, last.linear.z)) < 0.06  # what makes its drift good
+    start("output:=forward_position")
+    arm.wait(lambda: len(positions) > 3, 30.0)
+    assert np.allclose(positions[-1].data, arm.q, atol=1e-6)
+
+
+@pytest.mark.node
+def test_a_wrong_output_or_check_is_refused_in_one_line(start: Callable) -> None:
+    for parameter, said in (
+        ("output:=torque", "unknown output 'torque'; valid: joint_trajectory"),
+        ("collision_check:=maybe", "unknown collision_check 'maybe'; valid: auto, off, required"),
+    ):
+        controller = start(parameter)
+        assert controller.process.wait(20.0) == 2
+        assert said in controller.output
+        assert "Traceback" not in controller.output
