@@ -274,9 +274,9 @@ class ArmController:
         if math.isnan(self._latency) and self._chunk is not None:
             self._latency = now - self._chunk.stamp
         end, ahead = self._planner.end, now + self._dt + self.settings.smoothing
-        target = self._planner.target(min(ahead, end), self._filter.input, self._reach)
+        target = self._planner.target(ahead, self._dt, self._filter.input, self._reach)
         self._wanted.append((ahead, target))
-        wish, over = self._filter.step(state, target), now >= end
+        wish, over = self._filter.step(state, target), now >= end and self._planner.over
         if over and np.max(np.abs(wish.q - target)) < _SETTLED and np.max(np.abs(wish.qd)) < _SETTLED:
             wish = JointState(target, np.zeros_like(target), np.zeros_like(target))
         after = self._limiter.track(state, wish, target)
@@ -316,6 +316,6 @@ class ArmController:
     def _controller_state(self, state: JointState, now: float) -> ControllerState:
         if self._estopped:
             return ControllerState.ESTOPPED
-        if now < self._planner.end:
+        if now < self._planner.end or (self._planner.active and not self._planner.over):
             return ControllerState.TRACKING
         return ControllerState.HOLDING if state.at_rest and not self._planner.active else ControllerState.STOPPING

@@ -25,7 +25,7 @@ def arm_model(config: RobotConfig) -> mujoco.MjModel:
     Raises:
         RobotConfigError: the description is missing, or its arm joints are not those of the config.
     """
-    spec = mujoco.MjSpec.from_file(str(_description(config)))
+    spec = mujoco.MjSpec.from_file(str(description_path(config)))
     for elements in (spec.keys, spec.actuators, spec.equalities, spec.tendons, spec.excludes, spec.geoms, spec.meshes):
         for element in list(elements):
             spec.delete(element)
@@ -70,7 +70,8 @@ def _add_shapes(spec: mujoco.MjSpec, collision: CollisionConfig, config: RobotCo
     spec.worldbody.add_geom(name=TABLE, type=mujoco.mjtGeom.mjGEOM_PLANE, pos=height, size=[0, 0, 1])
 
 
-def _description(config: RobotConfig) -> Path:
+def description_path(config: RobotConfig) -> Path:
+    """Where the file is; raises RobotConfigError when it is missing."""
     found = importlib.util.find_spec(config.model.package)
     if found is None or found.origin is None:
         raise RobotConfigError(f"{config.robot}: no Python package {config.model.package!r} for the model")

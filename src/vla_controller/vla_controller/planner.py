@@ -21,6 +21,7 @@ from vla_controller.reference import (
     sample_joints,
     sample_pose,
     schedule,
+    start_time,
 )
 from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import RobotConfig
@@ -32,6 +33,7 @@ Array = npt.NDArray[np.float64]
 
 _IK_ITERATIONS = 3  # in a tick; what remains is made up for in the next
 REST_TIME = 0.5  # [s] after the last due step in which the arm comes to rest, come what may
+_CATCH_UP, _MOST_GAIN = 0.5, 0.5  # [1/s] gain in speed for each second that the reference is behind; at most
 _GO_SHARE = 0.3  # of the top speeds, for going home
 _UNREACHABLE_DISTANCE = 0.02  # [m] between a target and the nearest pose that the arm can take
 
@@ -48,7 +50,8 @@ class Planner:
         self._joints: Path[Array] | None = None
         self._curve: Curve | None = None
         self._ik_seed = config.home
-        self._gripper_until = -math.inf
+        self._openings: list[tuple[float, float]] = []  # when due [s], gripper opening
+        self._position = -math.inf
         self._rest_by = math.inf
         self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first
         self.steps_late = 0
@@ -56,6 +59,7 @@ class Planner:
     def clear(self) -> None:
         """Drop the path; gripper and counts stay."""
         self._poses = self._joints = self._curve = None
+        self._openings = []
 
     @property
     def active(self) -> bool:
@@ -73,13 +77,23 @@ class Planner:
         """When the arm must stand still again [s]; infinity where a plan has its own end."""
         return self._rest_by
 
-    def target(self, time: float, before: Array, reach: Array) -> Array:
-        """Joints (n,) [rad] that the path wants at ``time`` [s], at most ``reach`` (n,) [rad] from those wanted before.
+    @property
+    def over(self) -> bool:
+        """Whether the reference has come to the path's end."""
+        return self._position >= self.end - 1e-9
 
+    def target(self, ahead: float, dt: float, before: Array, reach: Array) -> Array:
+        """Joints (n,) [rad] to want ``dt`` [s] after those wanted ``before``, at most ``reach`` (n,) [rad] from them.
+
+        The reference goes along the path with time, up to ``ahead`` [s]. Where the path ended before its next chunk
+        came, it waits, and makes up for that little by little: speed does not waver with the chunks' arrival.
         Chunks that ask for more than ``reach`` are followed more slowly, not on another way.
         """
+        gain = min(_MOST_GAIN, max(0.0, _CATCH_UP * (ahead - self._position - dt)))
+        self._position = time = min(self._position + dt * (1.0 + gain), max(ahead, self._position), self.end)
         if self._curve is not None:
-            return self._curve.sample(time)
+            self._position = min(ahead, self.end)
+            return self._curve.sample(self._position)
         if self._poses is None:
             if self._joints is None:
                 raise ValueError("there is no path")
@@ -94,11 +108,8 @@ class Planner:
 
     def advance_gripper(self, now: float) -> None:
         """Take over the gripper openings that have become due."""
-        path = self._poses or self._joints
-        for waypoint in path.waypoints if path is not None else ():
-            if self._gripper_until < waypoint.time <= now and not math.isnan(waypoint.gripper):
-                self.gripper = min(1.0, max(0.0, waypoint.gripper))
-        self._gripper_until = now
+        while self._openings and self._openings[0][0] <= now:
+            self.gripper = self._openings.pop(0)[1]
 
     def follow(self, chunk: Chunk, now: float, setpoint: Array) -> Refusal | None:
         """Bend the path towards a chunk that passed the gate; ``setpoint`` (n,) [rad] is what was sent last."""
@@ -108,15 +119,23 @@ class Planner:
             reason = f"all {plan.late} steps were due before {now:.3f} s; the stamp is {chunk.stamp:.3f} s"
             return Refusal("all_steps_late", reason)
         self.advance_gripper(now)
+        position = self._position
+        self._position = position if self.active else now + self._settings.smoothing
         follow = self._follow_joints if chunk.mode in JOINT_MODES else self._follow_poses
-        refusal = follow(chunk, plan, now, setpoint)
-        if refusal is None:
-            self._rest_by = max(now, plan.times[-1]) + REST_TIME
-        return refusal
+        refusal = follow(chunk, plan, setpoint)
+        if refusal is not None:
+            self._position = position
+            return refusal
+        self._rest_by = max(now, plan.times[-1]) + REST_TIME
+        openings = [(due, chunk.steps[k].gripper) for k, due in zip(plan.indices, plan.times, strict=True)]
+        self._openings = [item for item in self._openings if item[0] < plan.times[0]]
+        self._openings += [(due, min(1.0, max(0.0, g))) for due, g in openings if not math.isnan(g)]
+        return None
 
     def follow_curve(self, curve: Curve) -> None:
         """Replace the path by a planned trajectory."""
         self._poses = self._joints = None
+        self._openings = []
         self._curve, self._rest_by = curve, math.inf
 
     def go(self, now: float, setpoint: Array, joints: Array) -> None:
@@ -124,15 +143,17 @@ class Planner:
         speed = _GO_SHARE * self._config.limits.velocity
         duration = max(0.1, float(np.max(np.abs(joints - setpoint) / speed)))
         self._joints = Path((Waypoint(now, setpoint), Waypoint(now + duration, joints)))
-        self._poses, self._rest_by = None, math.inf
+        self._poses, self._rest_by, self._position = None, math.inf, now
+        self._openings = []
 
-    def _follow_poses(self, chunk: Chunk, plan: Schedule, now: float, setpoint: Array) -> Refusal | None:
+    def _follow_poses(self, chunk: Chunk, plan: Schedule, setpoint: Array) -> Refusal | None:
         commanded = self._kinematics.fk(setpoint)
-        present = commanded
+        present, seed = commanded, setpoint
         if self._poses is not None:
-            present = sample_pose(self._poses, now)
+            present, seed = sample_pose(self._poses, self._position), self._ik_seed
         elif self._joints is not None:
-            present = self._kinematics.fk(sample_joints(self._joints, now))
+            seed = sample_joints(self._joints, self._position)
+            present = self._kinematics.fk(seed)
         targets = pose_targets(chunk, commanded)
         absolute = chunk.mode == ActionMode.EE_POSE
         refusal = check_first_target(present, targets[plan.indices[0]], self._settings, absolute)
@@ -144,15 +165,16 @@ class Planner:
             box = f"{self._config.workspace_lower.tolist()} to {self._config.workspace_upper.tolist()}"
             reason = f"target {outside[0].round(3).tolist()} m moved onto the box {box} m"
             self._log.add(Refusal("workspace_clamped", reason))
-        if self._poses is None:
-            self._ik_seed = setpoint
+        self._ik_seed, self._joints = seed, None
         old = None if _replaces(chunk) else self._poses
-        self._poses = join(old, present, now, chunk, plan, [pose for pose, _ in clamped])
-        self._joints = None
+        self._position = start_time(old, self._position, chunk, plan)
+        self._poses = join(old, present, self._position, chunk, plan, [pose for pose, _ in clamped])
         return None
 
-    def _follow_joints(self, chunk: Chunk, plan: Schedule, now: float, setpoint: Array) -> Refusal | None:
-        present = setpoint if self._joints is None else sample_joints(self._joints, now)
+    def _follow_joints(self, chunk: Chunk, plan: Schedule, setpoint: Array) -> Refusal | None:
+        present = setpoint if self._poses is None else self._ik_seed
+        if self._joints is not None:
+            present = sample_joints(self._joints, self._position)
         targets = joint_targets(chunk, self._config.joints, plan, setpoint, present)
         refusal = check_first_target(present, targets[plan.indices[0]], self._settings, False)
         if refusal is not None:
@@ -162,7 +184,8 @@ class Planner:
         if any(np.any(inside[k] != targets[k]) for k in plan.indices):
             self._log.add(Refusal("joint_limit_clamped", "a target was moved onto the joints' position limits"))
         old = None if _replaces(chunk) else self._joints
-        self._joints = join(old, present, now, chunk, plan, inside)
+        self._position = start_time(old, self._position, chunk, plan)
+        self._joints = join(old, present, self._position, chunk, plan, inside)
         self._poses = None
         return None
 

@@ -16,16 +16,15 @@ from vla_controller.rotation import Pose, apply_delta, normalise, slerp
 Array = npt.NDArray[np.float64]
 Value = TypeVar("Value", Pose, Array)
 
-STRETCH = 0.25  # [s]
+STRETCH = 0.25  # [s] that the way to a step whose time is short may take
 
 
 @dataclass(frozen=True, slots=True)
 class Waypoint(Generic[Value]):
-    """Where to be at a time, and the gripper opening to command then (NaN: leave it)."""
+    """Where to be at a time."""
 
     time: float  # [s]
     value: Value
-    gripper: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,8 @@ def joint_targets(
         return rows
     if chunk.mode == ActionMode.JOINT_VELOCITY:
         alive = set(plan.indices)
-        moves = [row * chunk.period if k in alive else np.zeros_like(row) for k, row in enumerate(rows)]
+        spans = [min(chunk.period, STRETCH) if k == plan.indices[0] else chunk.period for k in range(len(rows))]
+        moves = [row * spans[k] if k in alive else np.zeros_like(row) for k, row in enumerate(rows)]
         return list(present + np.cumsum(moves, axis=0))
     start = commanded
     if chunk.delta_reference == DeltaReference.OBSERVED and chunk.observed_joints is not None:
@@ -135,17 +135,28 @@ def _row(step: Step, order: list[int]) -> Array:
 
 
 def join(
-    old: Path[Value] | None, present: Value, now: float, chunk: Chunk, plan: Schedule, targets: list[Value]
+    old: Path[Value] | None, present: Value, start: float, chunk: Chunk, plan: Schedule, targets: list[Value]
 ) -> Path[Value]:
-    """Path from ``present`` through what ``old`` still has before the first new step, then through the new steps.
+    """Path from ``present`` at ``start`` [s] through what ``old`` still has before the first new step, then on.
 
-    The last step gets at least one period (at most STRETCH) to be reached: the speed then stays what the policy asked
-    for also when chunks of one step come shortly before they are due.
+    Steps due before ``start`` are passed by, but never the last one.
     """
-    waypoints = [Waypoint(now, present)]
+    waypoints = [Waypoint(start, present)]
     if old is not None:
-        waypoints.extend(old.between(now, plan.times[0]))
+        waypoints.extend(old.between(start, plan.times[0]))
     for k, due in zip(plan.indices, plan.times, strict=True):
-        earliest = waypoints[-1].time + (min(chunk.period, STRETCH) if k == plan.indices[-1] else 1e-3)
-        waypoints.append(Waypoint(max(due, earliest), targets[k], chunk.steps[k].gripper))
+        if due > waypoints[-1].time or k == plan.indices[-1]:
+            waypoints.append(Waypoint(max(due, waypoints[-1].time + 1e-3), targets[k]))
     return Path(tuple(waypoints))
+
+
+def start_time(old: Path[Value] | None, position: float, chunk: Chunk, plan: Schedule) -> float:
+    """When [s] on the path a new chunk is joined; ``position`` [s] is how far the arm's reference is on the old one.
+
+    Where the old path has ended or ends with the chunk, the way to the first step takes at least a period (at most
+    STRETCH): the speed stays what the policy asked for also when a step comes shortly before it is due, or late.
+    """
+    lead = min(chunk.period, STRETCH)
+    if old is None or position >= old.end - 1e-9:
+        return min(position, plan.times[0] - lead)
+    return position if plan.times[-1] > position + 1e-3 else plan.times[-1] - lead

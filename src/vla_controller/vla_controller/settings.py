@@ -24,7 +24,7 @@ class ControllerSettings:
     """Timing and gate thresholds."""
 
     latency_budget: float = _setting(0.3, "[s] observation stamp to the moment step 0 is due", 0.0, 2.0)
-    smoothing: float = _setting(0.08, "[s] over which corners of the reference are rounded; adds no lag", 0.02, 1.0)
+    smoothing: float = _setting(0.06, "[s] over which corners of the reference are rounded", 0.02, 1.0)
     max_chunk_age: float = _setting(1.0, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
     max_chunk_lead: float = _setting(0.05, "[s] how far a chunk's stamp may lie in the future", 0.0, 1.0)
     max_step_translation: float = _setting(0.15, "[m] tool translation of one step", 0.001, 1.0)
