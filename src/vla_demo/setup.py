@@ -24,6 +24,8 @@ setup(
         "console_scripts": [
             "demo = vla_demo.cli:main",
             "graph_eval = vla_demo.cli:graph_eval",
+            "plot = vla_demo.plot:main",
+            "bench_period = vla_demo.bench_period:main",
             "say = vla_demo.say_ros:main",
         ],
     },

@@ -56,6 +56,7 @@ ARGUMENTS = (
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
+    Argument("controller_rate", "20.0", "Setpoints per second [Hz].", kind=float, low=5.0, high=100.0),
     Argument("replay_file", "", "Recorded action chunks that policy:=replay plays."),
     Argument("record_file", "", "File (.jsonl) to write every action chunk to, for policy:=replay; empty: none."),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
@@ -97,7 +98,12 @@ STACK = (
         config="camera_node.yaml",
         parameters={**ROBOT, **SIM_TIME},
     ),
-    Node("vla_controller", "controller_node", config="controller_node.yaml", parameters={**ROBOT, **SIM_TIME}),
+    Node(
+        "vla_controller",
+        "controller_node",
+        config="controller_node.yaml",
+        parameters={**ROBOT, "rate": FromArgument("controller_rate"), **SIM_TIME},
+    ),
     Node(
         "vla_policy",
         "policy_node",

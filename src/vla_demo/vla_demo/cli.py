@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from vla_demo import recording_file
 from vla_demo.child import GraphEndedError, private_environment
 from vla_demo.plans import Plan, PlanError, demo_plans, evaluation_plans, read_plans
 from vla_demo.progress import Progress, closing_table, figure_lines
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="vla demo",
         description="Start the graph, give five instructions one after the other (the last one changes mid-run), and "
-        "leave video.mp4, timeline.png, summary.json and graph.log in the output folder.",
+        "leave video.mp4, timeline.png, summary.json, recording.npz and graph.log in the output folder.",
         epilog="exit status: 0 at least three of five succeeded, 1 fewer, or the graph did not run, 2 wrong arguments",
     )
     _add_common(parser, seed=1)
@@ -111,7 +112,8 @@ def _graph_eval(options: argparse.Namespace) -> int:
     _run(options, plans, recording, progress, log=out.with_suffix(".log"), pictures=False)
     figures = summarize(recording, options.policy, options.robot)
     write_json({**figures, "per_family": per_family(recording.episodes), "seed": options.seed}, out)
-    _close(figures, [out, out.with_suffix(".log")], progress)
+    recording_file.save_recording(recording, _title(figures), out.with_suffix(".npz"))
+    _close(figures, [out, out.with_suffix(".npz"), out.with_suffix(".log")], progress)
     return 0
 
 
@@ -143,16 +145,21 @@ def _write_all(recording: Recording, figures: Figures, out: Path, progress: Prog
     from vla_demo.timeline import write_timeline  # matplotlib takes a second to import
     from vla_demo.video import write_video
 
-    paths = [out / "video.mp4", out / "timeline.png", out / "summary.json"]
+    paths = [out / "video.mp4", out / "timeline.png", out / "summary.json", out / recording_file.FILE]
     for path in paths:
         path.unlink(missing_ok=True)  # what an earlier run left is not of this run
     write_json(figures, paths[2])
-    title = f"{figures['policy']} on {figures['robot']}, through the ROS graph"
+    title = _title(figures)
+    recording_file.save_recording(recording, title, paths[3])
     write_timeline(recording, title, paths[1])
     with progress:
         if video and not write_video(recording, figures["policy"], paths[0], progress.encoding):
             progress.say("warning: no pictures came, so there is no video")
     return [path for path in paths if path.exists()]
+
+
+def _title(figures: Figures) -> str:
+    return f"{figures['policy']} on {figures['robot']}, through the ROS graph"
 
 
 def _close(figures: Figures, written: Sequence[Path], progress: Progress) -> None:
