@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded action chunks of a policy, made by `python -m vla_training.record_chunks`, and the joint targets they mean."""
+"""Recorded action chunks of a policy (`python -m vla_training.record_chunks`), and the joint targets they mean."""
 
 from __future__ import annotations
 
@@ -46,11 +46,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """When [s] a run's steps are known and due, and the joints they lead to; later chunks replace what is not due."""
+    """When [s] a run's steps are known and due, and where they lead; later chunks replace what is not due."""
 
     known: Array  # (k,)
     due: Array  # (k,) increasing
-    joints: Array  # (k, n) [rad]
+    tool: Array  # (k, 3) [m]
+    joints: Array  # (k, n) [rad] that put the tool there, as nearly as the arm can
 
 
 def load_recording(path: Path | None = None) -> Recording:
@@ -85,17 +86,18 @@ def _chunk(row: dict[str, Any], sequence: int) -> Chunk:
 
 def joint_targets(run: Run, config: RobotConfig, kinematics: Kinematics, latency_budget: float) -> Targets:
     """Solve every step's pose once, to convergence: what all ways of moving are asked for and judged by."""
-    rows: list[tuple[float, float, Array]] = []
+    rows: list[tuple[float, float, Array, Array]] = []
     q = run.start
     for arrival, chunk in zip(run.arrivals, run.chunks, strict=True):
         plan = schedule(chunk, arrival, latency_budget)
         if not plan.indices:
             continue
         rows = [row for row in rows if row[1] < plan.times[0] - 1e-9]
-        q = rows[-1][2] if rows else run.start
+        q = rows[-1][3] if rows else run.start
         poses = pose_targets(chunk, kinematics.fk(q))
         for k, due in zip(plan.indices, plan.times, strict=True):
-            q, _, _ = kinematics.ik(q, clamp_to_workspace(poses[k], config)[0], iterations=30)
-            rows.append((arrival, due, q))
-    known, due_times, joints = zip(*rows, strict=True)
-    return Targets(np.array(known), np.array(due_times), np.array(joints))
+            pose, _ = clamp_to_workspace(poses[k], config)
+            q, _, _ = kinematics.ik(q, pose, iterations=30)
+            rows.append((arrival, due, pose.position, q))
+    known, due_times, tool, joints = zip(*rows, strict=True)
+    return Targets(np.array(known), np.array(due_times), np.array(tool), np.array(joints))

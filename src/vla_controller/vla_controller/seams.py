@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Four ways from the same recorded targets to a stream of joint commands, and the arm that follows them.
 
-Every way gets the targets of :class:`vla_controller.recording.Targets`, is evaluated at 1 kHz (the rate at which a Franka
-judges what it gets), and drives the same simulated arm: the robot's own MuJoCo description with its own position servos.
+Every way gets the same targets, is evaluated at 1 kHz (the rate at which a Franka judges what it gets), and drives the
+same simulated arm: the robot's own MuJoCo description with its own position servos.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from vla_controller.arm_controller import ArmController
 from vla_controller.arm_model import description_path
 from vla_controller.bench import Bench
+from vla_controller.kinematics import Kinematics
 from vla_controller.recording import INSTRUCTION, Run, Targets
 from vla_controller.robot_config import RobotConfig
 
@@ -24,24 +25,30 @@ Array = npt.NDArray[np.float64]
 
 RATE = 1000.0  # [Hz]
 _TAIL = 1.0  # [s] looked at after the last target
+_SPARSE = 5  # samples from one at which the tool is looked at to the next
 _LONGEST_DELAY = 0.6  # [s]
 
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """How one way moves. Peaks are over all joints and times; errors are Euclidean over the joints, after ``delay``."""
+    """How one way moves. Peaks are over all joints and times.
 
+    The tracking error is the distance of the tool from where it was to be: on straight lines from target to target,
+    each reached when it is due. A constant ``delay``, the one that makes the error least, is taken off and told apart.
+    """
+
+    peak_speed: float  # of the command, as a share of the joints' limits
     peak_acceleration: float  # [rad/s^2] of the command, second difference at 1 kHz
     peak_jerk: float  # [rad/s^3] of the command, third difference at 1 kHz
     peak_acceleration_20_hz: float  # [rad/s^2] of the command, second difference of samples at 20 Hz
     arm_peak_acceleration: float  # [rad/s^2] of the arm that follows
     arm_peak_jerk: float  # [rad/s^3]
-    delay_ms: float  # of the arm behind the targets' path that makes the error least
-    tracking_rms: float  # [rad]
-    tracking_max: float  # [rad]
+    delay_ms: float  # of the arm behind the path
+    tracking_rms: float  # [m] of the arm
+    tracking_max: float  # [m]
     command_delay_ms: float  # the same for the command itself
-    command_rms: float  # [rad]
-    command_max: float  # [rad]
+    command_rms: float  # [m]
+    command_max: float  # [m]
 
 
 def times_of(targets: Targets) -> Array:
@@ -55,9 +62,18 @@ def hold_last(targets: Targets, start: Array, times: Array) -> Array:
 
 
 def linear(targets: Targets, start: Array, times: Array) -> Array:
-    """LeRobot's action interpolation: straight from target to target. Also the path that tracking is measured on."""
-    due, joints = np.concatenate(([_first(targets)], targets.due)), np.vstack((start, targets.joints))
-    return np.column_stack([np.interp(times, due, column) for column in joints.T])
+    """LeRobot's action interpolation: straight in joint space from target to target."""
+    return _straight(targets, np.vstack((start, targets.joints)), times)
+
+
+def tool_path(targets: Targets, start: Array, times: Array) -> Array:
+    """Where the tool is to be (t, 3) [m], beginning at ``start`` (3,) [m]: the path that tracking is measured on."""
+    return _straight(targets, np.vstack((start, targets.tool)), times)
+
+
+def _straight(targets: Targets, rows: Array, times: Array) -> Array:
+    due = np.concatenate(([_first(targets)], targets.due))
+    return np.column_stack([np.interp(times, due, column) for column in rows.T])
 
 
 def cubic(targets: Targets, start: Array, times: Array) -> Array:
@@ -125,7 +141,7 @@ class Arm:
         self._servos = [self._model.actuator(name).id for name in config.joints]
 
     def follow(self, commands: Array) -> Array:
-        """Joints (t, n) [rad] of an arm that is given ``commands`` (t, n) [rad] at 1 kHz, from rest at the first one."""
+        """Joints (t, n) [rad] of an arm given ``commands`` (t, n) [rad] at 1 kHz, from rest at the first one."""
         mujoco.mj_resetData(self._model, self._data)
         self._data.qpos[self._joints] = commands[0]
         rows = np.empty_like(commands)
@@ -136,12 +152,14 @@ class Arm:
         return rows
 
 
-def judge(command: Array, arm: Array, path: Array) -> Seams:
-    """Figures of one way: what it commanded, where the arm went, and the path (t, n) [rad] that the targets make."""
+def judge(command: Array, arm: Array, path: Array, kinematics: Kinematics, top_speed: Array) -> Seams:
+    """Figures of one way: ``command`` and ``arm`` (t, n) [rad] against the tool's ``path`` (t, 3) [m]."""
     coarse = command[:: round(RATE / 20.0)]
-    command_delay, command_rms, command_max = _error(command, path)
-    delay, rms, worst = _error(arm, path)
+    tools = [np.array([kinematics.fk(q).position for q in rows[::_SPARSE]]) for rows in (command, arm)]
+    command_delay, command_rms, command_max = _error(tools[0], path[::_SPARSE])
+    delay, rms, worst = _error(tools[1], path[::_SPARSE])
     return Seams(
+        peak_speed=float((np.abs(np.diff(coarse, axis=0)) * 20.0 / top_speed).max()),
         peak_acceleration=_peak(command, 2, RATE),
         peak_jerk=_peak(command, 3, RATE),
         peak_acceleration_20_hz=_peak(coarse, 2, 20.0),
@@ -161,11 +179,11 @@ def _peak(rows: Array, order: int, rate: float) -> float:
 
 
 def _error(rows: Array, path: Array) -> tuple[float, float, float]:
-    """Delay [ms] of ``rows`` behind ``path`` with the least root mean square error [rad], that error, and its peak."""
+    """Delay [ms] of ``rows`` behind ``path`` with the least root mean square distance [m], that, and the peak."""
     best = (0.0, np.inf, np.inf)
-    for shift in range(0, round(_LONGEST_DELAY * RATE), 5):
+    for shift in range(round(_LONGEST_DELAY * RATE / _SPARSE)):
         off = np.linalg.norm(rows[shift:] - path[: len(path) - shift], axis=1)
         rms = float(np.sqrt(np.mean(off**2)))
         if rms < best[1]:
-            best = (1e3 * shift / RATE, rms, float(off.max()))
+            best = (1e3 * shift * _SPARSE / RATE, rms, float(off.max()))
     return best

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 from vla_training.cli import COMMANDS, main
@@ -39,7 +38,7 @@ sys.exit(", ".join(set({HEAVY!r}) & set(sys.modules)) or None)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as end:
-        import_module(f"vla_training.{COMMANDS[name].module}").main(["--help"])
+        COMMANDS[name].load().main(["--help"])
     assert end.value.code == 0
     assert f"usage: vla {name}" in capsys.readouterr().out
 

@@ -10,17 +10,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A module of this package with `main(argv) -> exit status`. `resumes`: the same command goes on where it ended."""
+    """A module, of this package or with its full name, that has `main(argv) -> exit status`.
+
+    `resumes`: the same command goes on where it ended.
+    """
 
     module: str
     summary: str
     resumes: bool = False
+
+    def load(self) -> ModuleType:
+        """The module."""
+        return import_module(self.module if "." in self.module else f"vla_training.{self.module}")
 
 
 COMMANDS = {
@@ -30,6 +37,7 @@ COMMANDS = {
     "eval": Command("evaluate", "closed-loop success of a policy in lockstep simulation"),
     "card": Command("model_card", "put measured success into a checkpoint's model card"),
     "plot": Command("learning_curve", "learning curve of a training run as a picture"),
+    "bench controller": Command("vla_controller.bench_controller", "the controller's limits, seams and tick times"),
     "bench rt1": Command("bench_rt1", "time of one RT-1 action, by what saves it"),
 }
 REFUSED, FAILED = 2, 1  # exit statuses
@@ -52,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = COMMANDS[name]
     with _signals_raise():
         try:
-            return int(import_module(f"vla_training.{command.module}").main(words[len(name.split()) :]) or 0)
+            return int(command.load().main(words[len(name.split()) :]) or 0)
         except Stopped as stop:
             note = "; the same command goes on from here" if command.resumes else ""
             print(f"\nvla {name}: stopped{note}", file=sys.stderr)
