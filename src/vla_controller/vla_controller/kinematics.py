@@ -53,21 +53,15 @@ class Kinematics:
         mujoco.mju_mat2Quat(wxyz, self._data.site_xmat[self._site])
         return Pose(self._data.site_xpos[self._site].copy(), wxyz[[1, 2, 3, 0]])
 
-    def ik(
-        self, q0: Array, target: Pose, iterations: int = 4, reach: Array | None = None
-    ) -> tuple[Array, float, float]:
+    def ik(self, q0: Array, target: Pose, iterations: int = 4) -> tuple[Array, float, float]:
         """Joints near ``q0`` that bring the tool to ``target``, inside the position limits and clear of collisions.
 
-        Far or unreachable targets give the closest pose found in ``iterations``. ``reach`` (n,) [rad] bounds how far
-        each joint may go from ``q0``: near a singularity the tool then lags behind instead of a joint racing.
+        Far or unreachable targets give the closest pose found in ``iterations``.
 
         Returns:
             joints (n,) [rad], remaining distance [m], remaining rotation [rad].
         """
         q = np.minimum(np.maximum(q0, self._lower), self._upper)
-        low, high = self._lower, self._upper
-        if reach is not None:
-            low, high = np.maximum(low, q - reach), np.minimum(high, q + reach)
         damping: float | None = None
         for left in range(iterations, -1, -1):
             error = self._error(q, target)
@@ -76,10 +70,10 @@ class Kinematics:
                 break
             jacobian = self._weighted_jacobian()
             damping = _singular_damping(jacobian) if damping is None else damping
-            step = self._step(q, self._weights * error, jacobian, damping, low, high)
+            step = self._step(q, self._weights * error, jacobian, damping)
             if step is None:
                 break
-            q = np.minimum(np.maximum(q + step, low), high)
+            q = np.minimum(np.maximum(q + step, self._lower), self._upper)
         return q, distance, turn
 
     def singularity(self, q: Array) -> float:
@@ -98,12 +92,12 @@ class Kinematics:
         weighted: Array = self._weights[:, None] * self._jacobian
         return weighted
 
-    def _step(self, q: Array, error: Array, jacobian: Array, damping: float, low: Array, high: Array) -> Array | None:
+    def _step(self, q: Array, error: Array, jacobian: Array, damping: float) -> Array | None:
         """The best change of the joints, by damped least squares under the bounds; the tool is at ``q``."""
         damping += _POSTURE_COST**2 + _ERROR_DAMPING * float(error @ error) + 1e-6
         hessian = jacobian.T @ jacobian + damping * self._eye
         slope = _POSTURE_COST**2 * (q - self._home) - error @ jacobian
-        below, above = np.maximum(low - q, -_MAX_JOINT_STEP), np.minimum(high - q, _MAX_JOINT_STEP)
+        below, above = np.maximum(self._lower - q, -_MAX_JOINT_STEP), np.minimum(self._upper - q, _MAX_JOINT_STEP)
         rows, distances = self._collisions(q)
         limits = np.concatenate((below, np.minimum(_SPARE, distances) - distances))
         tops = np.concatenate((above, np.full(len(distances), 1e9)))

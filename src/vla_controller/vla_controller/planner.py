@@ -97,10 +97,10 @@ class Planner:
         if self._poses is None:
             if self._joints is None:
                 raise ValueError("there is no path")
-            change = sample_joints(self._joints, time) - before
-            return before + change / max(1.0, float(np.max(np.abs(change) / reach)))
+            return _towards(sample_joints(self._joints, time), before, reach)
         pose = sample_pose(self._poses, time)
-        self._ik_seed, distance, _ = self._kinematics.ik(self._ik_seed, pose, _IK_ITERATIONS, reach)
+        joints, distance, _ = self._kinematics.ik(before, pose, _IK_ITERATIONS)
+        self._ik_seed = _towards(joints, before, reach)
         if distance > _UNREACHABLE_DISTANCE:
             target = pose.position.round(3).tolist()
             self._log.add(Refusal("unreachable", f"the arm comes no nearer to {target} m than {distance:.3f} m"))
@@ -188,6 +188,13 @@ class Planner:
         self._joints = join(old, present, self._position, chunk, plan, inside)
         self._poses = None
         return None
+
+
+def _towards(joints: Array, before: Array, reach: Array) -> Array:
+    """From ``before`` towards ``joints``, straight, as far as no joint leaves its ``reach``; all (n,) [rad]."""
+    change = joints - before
+    nearer: Array = before + change / max(1.0, float(np.max(np.abs(change) / reach)))
+    return nearer
 
 
 def _replaces(chunk: Chunk) -> bool:
