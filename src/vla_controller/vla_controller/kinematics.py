@@ -24,6 +24,7 @@ _ERROR_DAMPING = 1e-3  # of the squared error: far targets are approached straig
 _SINGULAR = 0.06  # smallest singular value of the weighted Jacobian below which joints are damped
 _SINGULAR_DAMPING = 0.02  # at a singularity; grows from zero with the square of the approach
 _NEAR = 0.06  # [m] from a collision within which it becomes a constraint
+_PUSH = 0.002  # [m] that an iteration leads out of it, where it is not kept
 _SPARE = 0.004  # [m] that the inverse kinematics keeps in addition to the collision margin
 
 
@@ -99,11 +100,15 @@ class Kinematics:
         slope = _POSTURE_COST**2 * (q - self._home) - error @ jacobian
         below, above = np.maximum(self._lower - q, -_MAX_JOINT_STEP), np.minimum(self._upper - q, _MAX_JOINT_STEP)
         rows, distances = self._collisions(q)
-        limits = np.concatenate((below, np.minimum(_SPARE, distances) - distances))
-        tops = np.concatenate((above, np.full(len(distances), 1e9)))
-        sense = np.zeros(len(limits), dtype=np.int32)
-        step, _, flag, _ = daqp.solve(hessian, slope, rows, tops, limits, sense)
-        return step if flag > 0 and np.all(np.isfinite(step)) else None
+        for push in (_PUSH, 0.0):  # out of what is too near; where that cannot be, at least no nearer
+            limits = np.concatenate((below, np.minimum(_SPARE, distances + push) - distances))
+            tops = np.concatenate((above, np.full(len(distances), 1e9)))
+            sense = np.zeros(len(limits), dtype=np.int32)
+            step: Array
+            step, _, flag, _ = daqp.solve(hessian, slope, rows, tops, limits, sense)
+            if flag > 0 and np.all(np.isfinite(step)):
+                return step
+        return None
 
     def _collisions(self, q: Array) -> tuple[Array, Array]:
         gaps = [] if self.clearance is None else self.clearance.near(q, q, _NEAR)
