@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +11,21 @@ import numpy.typing as npt
 from vla_controller.arm_watch import ArmWatch
 from vla_controller.base_velocity import BaseVelocity
 from vla_controller.chunk import Chunk, Refusal
+from vla_controller.follower import Follower
 from vla_controller.gate import GateContext, check_chunk
-from vla_controller.guard import StopGuard
 from vla_controller.kinematics import Kinematics
-from vla_controller.limiter import JointState, SetpointLimiter
+from vla_controller.limiter import JointState
 from vla_controller.planner import Planner
 from vla_controller.reference import schedule
 from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import RobotConfig
 from vla_controller.setpoint import ControllerState, Setpoint
 from vla_controller.settings import ControllerSettings
-from vla_controller.smoothing import ReferenceFilter
 from vla_controller.trajectory_goal import ErrorCode, GoalError, TrajectoryGoal, check_start, read_goal
 from vla_controller.trajectory_run import Tolerances, TrajectoryRun
 
 Array = npt.NDArray[np.float64]
 
-_TOP_SPEED_SHARE = 0.95  # that the reference may ask for
-_SETTLE_TIME = 1.0  # [s] after a path's end, at most, to reach it
-_SETTLED = 1e-4  # [rad], [rad/s] within which a path counts as done
 _RESYNC_DISTANCE = 0.02  # [rad] between setpoint and arm when its joint states come back
 
 
@@ -56,18 +51,14 @@ class ArmController:
         config, settings = self.config, self.settings
         self.log.clear()
         self._planner = Planner(config, settings, self.kinematics, self.log)
-        self._limiter = SetpointLimiter(config.limits, self._dt)
-        self._guard = StopGuard(self._limiter, self.kinematics.clearance, self._dt)
-        self._filter = ReferenceFilter(settings.smoothing, self._dt)
+        self._follower = Follower(config.limits, self.kinematics.clearance, settings.smoothing, self._dt)
         self._base = BaseVelocity(config.base, self._dt, self.log)
-        self._reach = _TOP_SPEED_SHARE * config.limits.velocity * self._dt
         self._watch = ArmWatch(settings.joint_state_timeout, config.limits.velocity)
         self._state: JointState | None = None
         self._stale = self._stopped = self._estopped = False
         self._instruction: str | None = None
         self._last_tick = math.nan
         self._last_order: tuple[float, int] | None = None
-        self._wanted: deque[tuple[float, Array]] = deque(maxlen=256)
         self._latency = math.nan
         self._chunk: Chunk | None = None
         self._run: TrajectoryRun | None = None
@@ -140,7 +131,7 @@ class ArmController:
             return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
         self.halt("going home")
         self._stopped = True
-        self._filter.start(self._state.q)
+        self._follower.begin(self._state)
         self._planner.go(now, self._state.q, self.config.home)
         return None
 
@@ -168,7 +159,7 @@ class ArmController:
         )
         self._run = run = TrajectoryRun(curve, goal, joints, defaults)
         self._stopped, self._reason = True, "following a trajectory"
-        self._filter.start(self._state.q)
+        self._follower.begin(self._state)
         self._planner.follow_curve(curve)
         return run
 
@@ -209,18 +200,18 @@ class ArmController:
         if self._planner.active:
             self._state = self._advance(self._state, now)
         else:
-            self._state = self._limiter.brake(self._state)
+            self._state = self._follower.brake(self._state)
         self._judge_trajectory(now)
         return self._setpoint(self._state, now)
 
     def _finish(self, reason: str) -> None:
         self._planner.clear()
-        self._wanted.clear()
+        self._follower.forget()
         if self._state is not None:
             self._reason = reason
 
     def _restart(self, q: Array, qd: Array, reason: str) -> None:
-        self._state = self._limiter.start(q, qd)
+        self._state = self._follower.start(q, qd)
         self.halt(reason)
 
     def _ready(self, now: float) -> Refusal | None:
@@ -250,7 +241,7 @@ class ArmController:
         if self._state is None:
             return Refusal("joint_state_stale", "no joint state has come yet")
         if not self._planner.active:
-            self._filter.start(self._state.q)
+            self._follower.begin(self._state)
         refusal = self._planner.follow(chunk, now, self._state.q)
         if refusal is None:
             self._base.follow(chunk, schedule(chunk, now, self.settings.latency_budget))
@@ -273,27 +264,12 @@ class ArmController:
     def _advance(self, state: JointState, now: float) -> JointState:
         if math.isnan(self._latency) and self._chunk is not None:
             self._latency = now - self._chunk.stamp
-        end, ahead = self._planner.end, now + self._dt + self.settings.smoothing
-        target = self._planner.target(ahead, self._dt, self._filter.input, self._reach)
-        self._wanted.append((ahead, target))
-        wish, over = self._filter.step(state, target), now >= end and self._planner.over
-        if over and np.max(np.abs(wish.q - target)) < _SETTLED and np.max(np.abs(wish.qd)) < _SETTLED:
-            wish = JointState(target, np.zeros_like(target), np.zeros_like(target))
-        after = self._limiter.track(state, wish, target)
-        hindrance = self._guard.check(state, after, now, self._planner.rest_by)
-        if hindrance is not None:
-            self.halt(self.log.add(hindrance).reason)
-            return self._limiter.brake(state)
-        done = after.at_rest and bool(np.max(np.abs(after.q - target)) < _SETTLED)
-        if over and self._run is None and (done or now - end > _SETTLE_TIME):
+        step = self._follower.advance(state, self._planner, now)
+        if step.hindrance is not None:
+            self.halt(self.log.add(step.hindrance).reason)
+        elif step.done and self._run is None:
             self._finish("the last step is done")
-        return after
-
-    def _reference(self, time: float, otherwise: Array) -> Array:
-        """Where the chunks wanted the joints at ``time`` [s]."""
-        while len(self._wanted) > 1 and self._wanted[1][0] <= time + 1e-9:
-            self._wanted.popleft()
-        return self._wanted[0][1] if self._wanted and self._wanted[0][0] <= time + 1e-9 else otherwise
+        return step.state
 
     def _setpoint(self, state: JointState, now: float) -> Setpoint:
         chunk = self._chunk
@@ -303,7 +279,7 @@ class ArmController:
             q=state.q,
             qd=state.qd,
             qdd=state.qdd,
-            reference=self._reference(now + self._dt, state.q),
+            reference=self._follower.wanted(now + self._dt, state.q),
             gripper=self._planner.gripper,
             instruction_id=chunk.instruction_id if chunk is not None else "",
             chunk_sequence=chunk.sequence if chunk is not None else 0,
