@@ -36,6 +36,7 @@ class Kinematics:
         self._model = arm_model(config)
         self._data = mujoco.MjData(self._model)
         self.clearance = None if config.collision is None else Clearance(self._model, config.collision)
+        self._near = None if config.collision is None else Clearance(self._model, config.collision)  # its own memory
         self._site = self._model.site("tcp").id
         self._lower, self._upper, self._home = config.limits.lower, config.limits.upper, config.home
         n = len(config.joints)
@@ -111,10 +112,8 @@ class Kinematics:
         return None
 
     def _collisions(self, q: Array) -> tuple[Array, Array]:
-        gaps = [] if self.clearance is None else self.clearance.near(q, q, _NEAR)
-        if self.clearance is None or not gaps:
-            return self._none, np.zeros(0)
-        return self.clearance.rows(self._data, gaps)
+        gaps = [] if self._near is None else self._near.near(q, q, _NEAR)
+        return self._near.rows(self._data, gaps) if self._near is not None and gaps else (self._none, np.zeros(0))
 
 
 def _singular_damping(jacobian: Array) -> float:
