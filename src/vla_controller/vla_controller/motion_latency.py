@@ -19,8 +19,8 @@ Array = npt.NDArray[np.float64]
 WINDOW = 1.5  # [s] of motion that a delay is taken from
 _LEAST_MOTION = 0.02  # [rad] of one joint in the window
 _LONGEST = 0.5  # [s] of delay that is looked for
-_STEP = 0.01  # [s] between the delays tried; the best is refined between them
-_SPACING = 0.004  # [s] between measured joints that are kept
+_STEP = 0.02  # [s] between the delays tried; the best is refined between them
+_SPACING = 0.018  # [s] between measured joints that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class MotionLatency:
             known = [1e3 * getattr(chunk, name) for chunk in self._chunks]
             known = [value for value in known if math.isfinite(value)]
             if known:
-                values[f"{name}_ms_p50"] = float(np.percentile(known, 50))
-                values[f"{name}_ms_p99"] = float(np.percentile(known, 99))
+                middle, worst = np.percentile(known, (50, 99)).tolist()
+                values[f"{name}_ms_p50"], values[f"{name}_ms_p99"] = middle, worst
         if math.isfinite(self.response):
             values["response_ms"] = 1e3 * self.response
         return values
@@ -105,7 +105,8 @@ def response_delay(sent: list[tuple[float, Array]], measured: list[tuple[float, 
     wanted, when = joints[:, most], np.array([t for t, _ in seen])
     answer = np.array([q[most] for _, q in seen])
     delays = np.arange(0.0, _LONGEST + 1e-9, _STEP)
-    errors = np.array([np.std(answer - np.interp(when - delay, times, wanted)) ** 2 for delay in delays])
+    errors = np.interp(when - delays[:, None], times, wanted) - answer
+    errors = np.var(errors, axis=1)
     best = int(np.argmin(errors))
     if 0 < best < len(delays) - 1:
         a, b, c = errors[best - 1 : best + 2]

@@ -51,16 +51,13 @@ def measure(words: Sequence[str], rate: float, seconds: float, log: Path, say: C
             _instruct(client, 0)
             client.wait(lambda: False, SETTLE_S)
             timers = {name: _start_timer(rate, name) for name in ("normal", "realtime")}
-            client.wait(lambda: False, 2.0)
-            first, chunks, end = len(recording.controller), len(recording.chunks), time.monotonic() + seconds
-            turn = 0
-            while (left := end - time.monotonic()) > 0:
-                turn += 1
-                client.wait(lambda: False, min(INSTRUCTION_S, left))
-                _instruct(client, turn)
-                say(f"{rate:g} Hz: {max(0.0, end - time.monotonic()):.0f} s left, {len(recording.chunks)} chunks")
-            ticks = recording.controller[first:]
-            periods = {name: _end_timer(process) for name, process in timers.items()}
+            try:
+                client.wait(lambda: False, 2.0)
+                first, chunks = len(recording.controller), len(recording.chunks)
+                _keep_busy(client, seconds, lambda left: say(f"{rate:g} Hz: {left:.0f} s left"))
+                ticks = recording.controller[first:]
+            finally:
+                periods = {name: _end_timer(process) for name, process in timers.items()}
     measured = [tick.tick_period for tick in ticks]
     expected = (ticks[-1].stamp - ticks[0].stamp) if ticks else 0.0
     lost = round((expected - sum(measured[1:])) * rate) if ticks else 0
@@ -69,6 +66,15 @@ def measure(words: Sequence[str], rate: float, seconds: float, log: Path, say: C
     priority = next((p for p in ("real-time", "raised", "normal") if f"{p} priority" in text), "unknown")
     factor = sum(factors) / len(factors) if factors else 0.0
     return Measured(measured, periods, len(recording.chunks) - chunks, max(0, lost), round(factor, 4), priority)
+
+
+def _keep_busy(client: GraphClient, seconds: float, say: Callable[[float], None]) -> None:
+    end, turn = time.monotonic() + seconds, 0
+    while (left := end - time.monotonic()) > 0:
+        turn += 1
+        client.wait(lambda: False, min(INSTRUCTION_S, left))
+        _instruct(client, turn)
+        say(max(0.0, end - time.monotonic()))
 
 
 def _instruct(client: GraphClient, turn: int) -> None:
@@ -100,5 +106,6 @@ def _end_timer(process: subprocess.Popen[str]) -> list[float]:
         periods = json.loads(process.communicate(timeout=10.0)[0])
     except (subprocess.TimeoutExpired, json.JSONDecodeError):
         process.kill()
+        process.wait()
         return []
     return [float(period) for period in periods]

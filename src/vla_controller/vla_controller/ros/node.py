@@ -57,6 +57,7 @@ class ControllerNode(Node):
         self._rivals = 0
         self._closing: float | None = None
         self._settled = False
+        self._next_second = 0.0
         self._inference_time = math.nan
         self.arm_topic = self.settings.arm_command_topic or self._output.topic or config.arm_command_topic
 
@@ -94,7 +95,6 @@ class ControllerNode(Node):
         self.create_service(Trigger, "~/estop", self._on_estop)
         self.create_service(Trigger, "~/reset_estop", self._on_reset_estop)
         self.create_service(Trigger, "~/home", self._on_home)
-        self.create_timer(1.0, self._on_second)
 
     def begin_closing(self) -> None:
         """Come to rest, then let the tick loop end; safe to call from a signal handler."""
@@ -116,6 +116,9 @@ class ControllerNode(Node):
         self._trajectories.after_tick()
         self._checks.after_tick(now)
         self._reports.tick(setpoint, now, start)
+        if start >= self._next_second:  # here and not in a timer: a whole period is left for it
+            self._next_second = start + 1.0
+            self._on_second()
         return True
 
     def _now(self) -> float:

@@ -17,7 +17,8 @@ from rclpy.clock import Clock
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 
-_SLEEP_ALONE = 0.0015  # [s] before a tick in which no callback is begun any more
+_SLEEP_ALONE = 0.003  # [s] before a tick in which no callback is begun any more
+_MOST_ALONE = 0.3  # of the period, for that
 _LEAST_SHARE = 0.8  # of the period between two ticks
 _PRIORITY = 10  # of the real-time scheduler, 1 to 99
 _NICENESS = -10
@@ -76,6 +77,7 @@ def run(node: Node, clock: Clock | None, period: float, tick: Callable[[], bool]
 def _run_on_wall_clock(executor: Executor, period: float, tick: Callable[[], bool]) -> None:
     """After a late tick the next one keeps a distance: two setpoints at once would ask the arm for twice its speed."""
     due = time.monotonic()
+    alone = min(_SLEEP_ALONE, _MOST_ALONE * period)
     while True:
         start = time.monotonic()
         if not tick():
@@ -83,8 +85,8 @@ def _run_on_wall_clock(executor: Executor, period: float, tick: Callable[[], boo
         due = max(due + period, start + _LEAST_SHARE * period)
         executor.spin_once(timeout_sec=0.0)  # at least one callback, however late it is
         while (remaining := due - time.monotonic()) > 0.0:
-            if remaining > _SLEEP_ALONE:
-                executor.spin_once(timeout_sec=remaining - _SLEEP_ALONE)
+            if remaining > alone:
+                executor.spin_once(timeout_sec=remaining - alone)
             else:
                 time.sleep(remaining)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ class Ending:
 def run(args: Sequence[str] | None = None) -> int:
     """Run the controller node; return 0 after a signal, 2 when it cannot work as it was started."""
     ending = Ending()
+    # A synchronous publication waits for locks that a slow reader may hold: seen for 30 ms, with a tick due.
+    os.environ.setdefault("RMW_FASTRTPS_PUBLICATION_MODE", "ASYNCHRONOUS")
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
