@@ -141,7 +141,7 @@ def test_any_leading_axes_are_kept_and_tokens_are_uint16() -> None:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_model_that_means_zero_moves_nothing(name):
-    """The tokens on either side of zero are rest; the next ones move; discrete and unsigned dimensions are left alone."""
+    """The tokens on either side of zero are rest, the next ones move, other dimensions are left alone."""
     space = PRESETS[name]
     tokenizer = ActionTokenizer(space)
     zero = np.zeros(len(space.dimensions))
