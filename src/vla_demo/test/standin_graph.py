@@ -16,6 +16,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from vla_msgs.msg import ActionChunk, ActionStep, ControllerStatus, Observation, PolicyStatus, SceneState, TaskStatus
 from vla_msgs.srv import SetTask
@@ -47,6 +48,7 @@ class StandIn(Node):
         self.viewer = self.create_publisher(Image, "/camera/viewer/image_raw", qos_profile_sensor_data)
         self.create_subscription(String, "/vla/text_command", self.on_text, 10)
         self.create_service(SetTask, "/sim/set_task", self.on_task)
+        self.create_service(Trigger, "/controller_node/home", self.on_home)
         self.create_timer(0.05, self.tick)
         self.create_timer(0.1, self.look)
 
@@ -64,6 +66,11 @@ class StandIn(Node):
         response.reason = "" if response.accepted else "nothing can be pushed here; valid: pick, place, near"
         response.instruction = self.task = request.instruction or f"{request.family} the {block}"
         response.family = self.family = request.family or "pick"
+        return response
+
+    def on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        print("going home", flush=True)
+        response.success = True
         return response
 
     def tick(self) -> None:

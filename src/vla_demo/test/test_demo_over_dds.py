@@ -65,6 +65,7 @@ def test_a_good_run_leaves_all_files_and_exit_status_0(environment: dict[str, st
     assert figures["controller_hz"] == pytest.approx(20)
     assert figures["real_time_factor"] == pytest.approx(0.98)
     log = (out / "graph.log").read_text()
+    assert log.count("going home") == 6  # before the first instruction and after each
     assert all(word in log for word in ("robot:=fr3", "sim:=mujoco", "policy:=rt1", "checkpoint:=some"))
     assert all(name in done.stdout for name in ("video.mp4", "timeline.png", "summary.json", "graph.log"))
 

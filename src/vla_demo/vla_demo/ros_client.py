@@ -16,8 +16,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from vla_demo import ros_convert as convert
+from vla_demo.child import GraphEndedError
 from vla_demo.pictures import encode_jpeg
 from vla_demo.samples import Recording
 from vla_demo.session import Table, TableRefusedError
@@ -29,6 +31,7 @@ RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND_TOPIC = "/vla/text_command"
 VIEWER_TOPIC = "/camera/viewer/image_raw"
 SIMULATOR = "simulator_node"
+HOME_SERVICE = "/controller_node/home"
 CALL_S = 10.0  # for a service to answer
 
 
@@ -48,6 +51,7 @@ class GraphClient:
         self._executor.add_node(self._node)
         self._command = self._node.create_publisher(String, COMMAND_TOPIC, 10)
         self._set_task = self._node.create_client(SetTask, "/sim/set_task")
+        self._home = self._node.create_client(Trigger, HOME_SERVICE)
         self._observation = self._listen(Observation, "/vla/observation", self._on_observation, qos_profile_sensor_data)
         self._scene = self._listen(SceneState, "/sim/scene_state", self._on_scene, qos_profile_sensor_data)
         self._listen(ActionChunk, "/vla/action_chunk", self._on_chunk, RELIABLE)
@@ -134,6 +138,13 @@ class GraphClient:
         if not reply.accepted:
             raise TableRefusedError(reply.reason)
         return Table(reply.instruction, reply.family, self.now())
+
+    def go_home(self) -> float:
+        """Ask the controller to go home; return when it answered [s]. Raises GraphEndedError when it does not."""
+        reply = self._call(self._home, Trigger.Request())
+        if reply is None or not reply.success:
+            raise GraphEndedError(f"the arm does not go home: {reply.message if reply else f'no {HOME_SERVICE}'}")
+        return self.now()
 
     def _call(self, client: Any, request: Any) -> Any:
         if not self.wait(client.service_is_ready, CALL_S):

@@ -12,6 +12,7 @@ from vla_demo.samples import Episode, Recording
 
 STOP = "stop"
 SETTLE_S = 3.0  # at most so long for the arm to come to rest after "stop"
+HOME_S = 8.0  # at most so long for the arm to be at home
 LINGER_S = 0.8  # how long the arm stays as it is after a success, for the eye
 SWITCH_AFTER_S = 1.5  # when an instruction is replaced mid-run
 
@@ -47,6 +48,9 @@ class Operator(Protocol):
     def set_task(self, instruction: str, family: str, seed: int, keep_objects: bool = False) -> Table:
         """Lay the table; raises TableRefusedError."""
 
+    def go_home(self) -> float:
+        """Ask the controller to go to the robot's home; return when it said that it does [s]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Current:
@@ -71,13 +75,12 @@ class Session:
 
     def run(self) -> list[Episode]:
         """Run all; the episodes are also added to the operator's recording as they end."""
+        self._bring_to_rest()
         for number, plan in enumerate(self.plans, 1):
-            if number > 1:
-                self._bring_to_rest()
             episode = self._episode(plan, number)
             self.operator.recording.episodes.append(episode)
             self.on_episode(episode)
-        self._bring_to_rest()
+            self._bring_to_rest()
         return self.operator.recording.episodes
 
     def _episode(self, plan: Plan, number: int) -> Episode:
@@ -118,11 +121,14 @@ class Session:
         return samples[-1].stamp if samples[-1].stamp >= table.stamp else None
 
     def _bring_to_rest(self) -> None:
-        """Say "stop" and wait until the controller holds."""
-        said = self.operator.say(STOP)
+        """Say "stop", wait until the controller holds, and let it go home: new tables are not laid into the hand."""
+        self._wait_until_holding(self.operator.say(STOP), SETTLE_S)
+        self._wait_until_holding(self.operator.go_home(), HOME_S)
+
+    def _wait_until_holding(self, since: float, timeout: float) -> None:
         controller = self.operator.recording.controller
 
-        def at_rest() -> bool:
-            return bool(controller) and controller[-1].stamp > said + 0.2 and controller[-1].state == "holding"
+        def holding() -> bool:
+            return bool(controller) and controller[-1].stamp > since + 0.2 and controller[-1].state == "holding"
 
-        self.operator.wait(at_rest, SETTLE_S, lambda: self.on_turn(None))
+        self.operator.wait(holding, timeout, lambda: self.on_turn(None))

@@ -137,3 +137,18 @@ def test_any_leading_axes_are_kept_and_tokens_are_uint16() -> None:
     assert encoded.tokens.dtype == np.uint16
     assert encoded.tokens.shape == encoded.clipped.shape == (2, 3, 11)
     assert tokenizer.decode(encoded.tokens).shape == (2, 3, 11)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_model_that_means_zero_moves_nothing(name):
+    """The tokens on either side of zero are rest, the next ones move, other dimensions are left alone."""
+    space = PRESETS[name]
+    tokenizer = ActionTokenizer(space)
+    zero = np.zeros(len(space.dimensions))
+    signed = np.array([not d.discrete and d.low < 0 < d.high for d in space.dimensions])
+    symmetrical = signed & np.array([d.low == -d.high for d in space.dimensions])
+    tokens = tokenizer.encode(zero).tokens.astype(np.int64)
+    assert not tokenizer.rest(tokenizer.decode(tokens))[symmetrical].any()
+    for step in (-3, 3):
+        moved = tokenizer.decode(np.where(signed, tokens + step, tokens))
+        assert np.array_equal(tokenizer.rest(moved), moved)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vla_policy.errors import CheckpointError
 from vla_policy.rt1.config import ConfigError, RT1Config
@@ -71,7 +71,7 @@ def save_checkpoint(
     )
     weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     temporary = folder / f".{WEIGHTS_FILE}.tmp"
-    save_file(weights, temporary, metadata={"format": FORMAT})
+    temporary.write_bytes(save(weights, metadata={"format": FORMAT}))
     os.replace(temporary, folder / WEIGHTS_FILE)
     temporary = folder / f".{CONFIG_FILE}.tmp"
     temporary.write_text(text, encoding="utf-8")

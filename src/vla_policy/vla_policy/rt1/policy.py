@@ -184,7 +184,7 @@ class RT1Policy(Policy):
                 if not dimension.discrete:
                     bin_width = (dimension.high - dimension.low) / (self._space.bins - 1)
                     values[index] += bin_width * _local_mean_offset(probabilities[index], int(tokens[index]))
-        return values
+        return self._tokenizer.rest(values)
 
 
 def _local_mean_offset(probabilities: NDArray[np.float64], mode: int) -> float:
