@@ -120,7 +120,7 @@ def test_a_signal_while_it_starts_ends_it_cleanly(start: Callable, number: int, 
     with open(status[0], encoding="ascii") as lines:
         caught = int(next(line.split()[1] for line in lines if line.startswith(status[1])), 16)
     controller.process.send_signal(number)
-    code = controller.process.wait(10.0)
+    code = controller.process.wait(30.0)
     if caught >> (signal.SIGTERM - 1) & 1:  # before that it is Python that starts, not the node
         assert code == 0, controller.output
         assert "Traceback" not in controller.output

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def _run(options: argparse.Namespace) -> int:
     }
     for rate in options.rates:
         log = options.out.with_name(f"{options.out.stem}-{rate:g}hz.log")
-        measured = measure(words, rate, 60.0 * options.minutes, log, lambda text: print(text, flush=True))
+        with ThreadPoolExecutor(1) as pool:  # a thread for each: the recorder's niceness is not for the next graph
+            measured = pool.submit(measure, words, rate, 60.0 * options.minutes, log, _say).result()
         result["rates"][f"{rate:g}"] = {
             "controller": period_figures(measured.controller, rate),
             "controller_priority": measured.priority,
@@ -66,6 +68,10 @@ def _run(options: argparse.Namespace) -> int:
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"written: {options.out}")
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _show(rate: float, row: dict[str, Any]) -> None:

@@ -40,8 +40,9 @@ class Measured:
 def measure(words: Sequence[str], rate: float, seconds: float, log: Path, say: Callable[[str], None]) -> Measured:
     """Run the graph with the arguments `words` for `seconds` [s]; raises GraphEndedError when it does not run."""
     recording = Recording()
-    with GraphProcess((str(find_vla_up()), *words, f"controller_rate:={rate}"), log) as graph:
-        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+    command = (str(find_vla_up()), *words, f"controller_rate:={rate}")
+    with GraphProcess(command, log) as graph, _Timers(rate) as timers:
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))  # of this thread alone
         with GraphClient(recording, False, graph.check) as client:
             if not client.wait(lambda: not client.missing(), START_S):
                 raise GraphEndedError(
@@ -50,14 +51,10 @@ def measure(words: Sequence[str], rate: float, seconds: float, log: Path, say: C
             client.stop_observing()
             _instruct(client, 0)
             client.wait(lambda: False, SETTLE_S)
-            timers = {name: _start_timer(rate, name) for name in ("normal", "realtime")}
-            try:
-                client.wait(lambda: False, 2.0)
-                first, chunks = len(recording.controller), len(recording.chunks)
-                _keep_busy(client, seconds, lambda left: say(f"{rate:g} Hz: {left:.0f} s left"))
-                ticks = recording.controller[first:]
-            finally:
-                periods = {name: _end_timer(process) for name, process in timers.items()}
+            timers.begin()
+            first, chunks = len(recording.controller), len(recording.chunks)
+            _keep_busy(client, seconds, lambda left: say(f"{rate:g} Hz: {left:.0f} s left"))
+            ticks, periods = recording.controller[first:], timers.end()
     measured = [tick.tick_period for tick in ticks]
     expected = (ticks[-1].stamp - ticks[0].stamp) if ticks else 0.0
     lost = round((expected - sum(measured[1:])) * rate) if ticks else 0
@@ -84,28 +81,38 @@ def _instruct(client: GraphClient, turn: int) -> None:
         client.say("pick up the red block")
 
 
-def _start_timer(rate: float, priority: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "vla_demo.timer_ros", str(rate), priority]
-    restore = os.getpriority(os.PRIO_PROCESS, 0)
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: _undo_nice(restore), start_new_session=True
-    )
+class _Timers:
+    """Ordinary rclpy timers, each in a process of its own, as long as the context is open."""
 
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._processes: dict[str, subprocess.Popen[str]] = {}
 
-def _undo_nice(level: int) -> None:
-    """A timer must not inherit the recorder's modesty; without the right to that it keeps it."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, level - NICE)
-    except OSError:
-        return
+    def __enter__(self) -> _Timers:
+        for name in ("normal", "realtime"):
+            command = [sys.executable, "-m", "vla_demo.timer_ros", str(self._rate), name]
+            self._processes[name] = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+
+    def begin(self) -> None:
+        """Count from now on."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGUSR1)
+
+    def end(self) -> dict[str, list[float]]:
+        """Periods [s] by name; empty for one that does not answer."""
+        return {name: _end_timer(process) for name, process in self._processes.items()}
 
 
 def _end_timer(process: subprocess.Popen[str]) -> list[float]:
     process.send_signal(signal.SIGINT)
     try:
-        periods = json.loads(process.communicate(timeout=10.0)[0])
+        periods = json.loads(process.communicate(timeout=20.0)[0])
     except (subprocess.TimeoutExpired, json.JSONDecodeError):
-        process.kill()
-        process.wait()
         return []
     return [float(period) for period in periods]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the controller's ticks are compared with: an ordinary rclpy timer in a process of its own.
 
-Arguments: rate [Hz], `realtime` or `normal`. On SIGINT it prints its periods [s] as JSON.
+Arguments: rate [Hz], `realtime` or `normal`. On SIGUSR1 it begins anew, on SIGINT it prints its periods [s] as JSON.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     times: list[float] = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: times.clear())
     rclpy.init()
     node = rclpy.create_node(f"timer_{priority}_node")
     node.create_timer(1.0 / rate, lambda: times.append(time.monotonic()))
