@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     settings = SweepSettings(
         arguments.streams, arguments.seed, tuple(arguments.robots), arguments.rate, arguments.seconds
     )
-    tally = sweep(settings, arguments.workers, lambda line: print(line, flush=True))
+    tally = sweep(settings, arguments.workers, lambda line: print(line, flush=True), arguments.minutes)
     report = {
         "machine": {"processor": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
         "streams": _sweep_report(settings, tally),
@@ -124,6 +124,8 @@ def time_ticks(robot: str, rate: float, count: int) -> dict[str, dict[str, float
 def _sweep_report(settings: SweepSettings, tally: Tally) -> dict[str, Any]:
     return {
         **asdict(settings),
+        "asked_for": settings.streams,
+        "streams": sum(tally.streams.values()),
         "violations": sum(tally.violations.values()),
         "violations_by_kind": dict(tally.violations),
         "examples": tally.examples,
@@ -173,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--rate", type=float, default=20.0, help="setpoints per second [Hz]")
     parser.add_argument("--seconds", type=float, default=1.5, help="that the policy of each stream lives [s]")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no stream after that; default: all")
     parser.add_argument("--ticks", type=int, default=2000, help="ticks timed for each robot and mode")
     parser.add_argument("--recording", type=Path, help="made by python -m vla_training.record_chunks")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder (default %(default)s)")

@@ -92,10 +92,10 @@ def run_streams(settings: SweepSettings, first: int, count: int) -> Tally:
     return tally
 
 
-def sweep(settings: SweepSettings, workers: int, report: Callable[[str], None]) -> Tally:
-    """All streams; ``report`` gets a line now and then."""
+def sweep(settings: SweepSettings, workers: int, report: Callable[[str], None], minutes: float) -> Tally:
+    """All streams, or as many as begin within ``minutes``; ``report`` gets a line now and then."""
     total, began, said = Tally(), time.monotonic(), time.monotonic()
-    for tally in _tallies(settings, workers):
+    for tally in _tallies(settings, workers, began + 60.0 * minutes):
         total.add(tally)
         if time.monotonic() - said > 10.0:
             said = time.monotonic()
@@ -107,22 +107,24 @@ def sweep(settings: SweepSettings, workers: int, report: Callable[[str], None]) 
     return total
 
 
-def _tallies(settings: SweepSettings, workers: int) -> Iterator[Tally]:
+def _tallies(settings: SweepSettings, workers: int, until: float) -> Iterator[Tally]:
     batches = [(first, min(_BATCH, settings.streams - first)) for first in range(0, settings.streams, _BATCH)]
     if workers == 1:
-        yield from (run_streams(settings, *batch) for batch in batches)
+        yield from (run_streams(settings, *batch) for batch in batches if time.monotonic() < until)
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from _as_they_come(pool, settings, batches, 2 * workers)
+        yield from _as_they_come(pool, settings, batches, 2 * workers, until)
 
 
 def _as_they_come(
-    pool: ProcessPoolExecutor, settings: SweepSettings, batches: Sequence[tuple[int, int]], ahead: int
+    pool: ProcessPoolExecutor, settings: SweepSettings, batches: Sequence[tuple[int, int]], ahead: int, until: float
 ) -> Iterator[Tally]:
     """Results in any order, with few batches handed out at a time, so that Ctrl-C is quick."""
     todo, running = list(batches), set[Future[Tally]]()
-    while todo or running:
-        while todo and len(running) < ahead:
+    while running or (todo and time.monotonic() < until):
+        while todo and len(running) < ahead and time.monotonic() < until:
             running.add(pool.submit(run_streams, settings, *todo.pop(0)))
+        if not running:
+            return
         done, running = wait(running, return_when=FIRST_COMPLETED)
         yield from (future.result() for future in done)
