@@ -117,10 +117,11 @@ def _untold(control: Mapping[str, Any]) -> list[str]:
 
 
 def _training(facts: Mapping[str, Any]) -> list[str]:
-    """`commands`, `data` (folder, episodes, frames), `seed`, `batch`, `steps`, `validation` (may be empty)."""
+    """`commands`, `data` (folder, episodes, frames), `seed`, `batch`, `steps`, `validation` (may be empty), `notes` (may lack)."""
     lines = ["```", *facts["commands"], "```", ""]
     lines += [f"{facts['steps']} steps of {facts['batch']} frames, seed {facts['seed']}. Behaviour cloning from:", ""]
     lines += [f"- {each['folder']}: {each['episodes']} episodes, {each['frames']} frames" for each in facts["data"]]
+    lines += [line for note in facts.get("notes", ()) for line in ("", note)]
     if facts["validation"]:
         lines += ["", f"On held-out episodes, at step {facts['validation'].get('step', 0):.0f}:", ""]
         lines += ["| figure | value |", "|---|---|"]
