@@ -125,12 +125,12 @@ class Arm:
         from std_srvs.srv import Trigger
 
         client = self._services[service]
-        assert client.wait_for_service(5.0)
+        assert client.wait_for_service(30.0)
         future = client.call_async(Trigger.Request())
         self.wait(future.done)
         return future.result()
 
-    def wait(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], object], timeout: float = 30.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, f"not in {timeout} s; last status {self.statuses[-1:]}"

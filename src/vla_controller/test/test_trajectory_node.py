@@ -106,7 +106,7 @@ def test_refusals_carry_a_code_and_a_reason(arm, planner: Planner) -> None:
         assert (ended.status, ended.result.error_code) == (6, code)
         assert said in ended.result.error_string
     assert arm.speed() == 0.0
-    assert "trajectory_refused" in refused(arm)
+    arm.wait(lambda: "trajectory_refused" in refused(arm))
 
 
 def test_cancelled_replaced_and_stopped_for_an_emergency(arm, planner: Planner) -> None:

@@ -53,7 +53,8 @@ def test_a_good_run_leaves_all_files_and_exit_status_0(environment: dict[str, st
     out = tmp_path / "demo"
     done = run(environment, "good", "main", "--out", str(out), "--seed", "2", "--checkpoint", "some")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {path.name for path in out.iterdir()} == {"video.mp4", "timeline.png", "summary.json", "graph.log"}
+    files = {"video.mp4", "timeline.png", "summary.json", "recording.npz", "graph.log"}
+    assert {path.name for path in out.iterdir()} == files
     figures = json.loads((out / "summary.json").read_text())
     assert [episode["success"] for episode in figures["episodes"]] == [True] * 5
     assert [episode["family"] for episode in figures["episodes"][:4]] == ["pick", "place", "near", "push"]
