@@ -63,7 +63,7 @@ def policy() -> Iterator[subprocess.Popen]:
 
 
 def moving(arm) -> bool:
-    return bool(arm.commands) and arm.speed() > 0.3
+    return bool(arm.commands) and len(arm.statuses) > 10 and arm.speed() > 0.3
 
 
 def speeds(arm) -> np.ndarray:

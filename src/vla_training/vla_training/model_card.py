@@ -117,7 +117,7 @@ def _untold(control: Mapping[str, Any]) -> list[str]:
 
 
 def _training(facts: Mapping[str, Any]) -> list[str]:
-    """`commands`, `data` (folder, episodes, frames), `seed`, `batch`, `steps`, `validation` (or empty), maybe `notes`."""
+    """`commands`, `data` (folder, episodes, frames), `seed`, `batch`, `steps`, `validation` (or {}), maybe `notes`."""
     lines = ["```", *facts["commands"], "```", ""]
     lines += [f"{facts['steps']} steps of {facts['batch']} frames, seed {facts['seed']}. Behaviour cloning from:", ""]
     lines += [f"- {each['folder']}: {each['episodes']} episodes, {each['frames']} frames" for each in facts["data"]]
