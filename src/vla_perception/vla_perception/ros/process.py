@@ -58,4 +58,5 @@ def _shut_down_after(pipe: int) -> None:
     import rclpy
 
     os.read(pipe, 1)
+    sys.unraisablehook = lambda _: None  # what the shutdown finds half made complains when it is freed
     rclpy.try_shutdown()

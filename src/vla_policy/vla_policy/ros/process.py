@@ -3,6 +3,7 @@
 
 import os
 import signal
+import sys
 import threading
 
 
@@ -25,4 +26,5 @@ def _wait(pipe: int) -> None:
     import rclpy
 
     os.read(pipe, 1)
+    sys.unraisablehook = lambda _: None  # what the shutdown finds half made complains when it is freed
     rclpy.try_shutdown()
