@@ -120,8 +120,13 @@ def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float
         if sign * y > robot.side_line_y - 0.09:
             return False
         ahead = [o for o in others if abs(o[0] - x) < 0.09 and sign * (o[1] - y) > -0.12]
-        return not ahead
+        return not ahead and not (BOWL in objects and _bowl_behind(x, y, sign, objects[BOWL]))
     return True
+
+
+def _bowl_behind(x: float, y: float, sign: float, bowl: tuple[float, float, float]) -> bool:
+    """Whether the bowl's wall is where the fingers go down to push a block at (x, y)."""
+    return abs(bowl[0] - x) < 0.09 and -0.19 < sign * (bowl[1] - y) < 0.0
 
 
 def near_spot(target: Array, robot: SimRobot) -> Array:
