@@ -28,3 +28,11 @@ class ActionSpaceError(PolicyError):
 
 class ActionValueError(PolicyError):
     """An action or token array does not belong to its action space."""
+
+
+class VocabularyError(ConfigurationError):
+    """A tokenizer cannot serve an action vocabulary, or a token id belongs to none."""
+
+
+class ActionRefusedError(PolicyError):
+    """The policy made an action that must not be sent: nothing goes out and the arm holds."""

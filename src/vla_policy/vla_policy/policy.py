@@ -10,16 +10,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vla_policy.errors import ActionValueError, CheckpointError, InstructionError, ObservationError
 
+if TYPE_CHECKING:
+    from vla_policy.rt2.constraint import MotionLimits
+
 __all__ = [
     "ActionChunk",
     "ActionMode",
     "ActionStep",
+    "Answer",
     "CheckpointError",
     "DeltaReference",
     "InstructionError",
@@ -117,7 +122,9 @@ class ActionChunk:
     """One or more future actions made from one observation.
 
     observation_stamp [s]; period_s: between steps; tokens and token_probabilities: (k, d) for k steps and d
-    dimension_names, both None for a policy without a tokenizer; joint_names: order of ActionStep.joints.
+    dimension_names, both None for a policy without a tokenizer; joint_names: order of ActionStep.joints; legal_mass:
+    (k, d) probability that a language model gave to that dimension's legal tokens before the constraint, NaN where
+    it was not computed, None for a policy without one; plan: what it wrote before it acted, empty for no plan.
     """
 
     observation_stamp: float
@@ -129,6 +136,8 @@ class ActionChunk:
     token_probabilities: NDArray[np.float32] | None = None  # (k, d)
     dimension_names: tuple[str, ...] = ()
     joint_names: tuple[str, ...] = ()
+    legal_mass: NDArray[np.float32] | None = None  # (k, d)
+    plan: str = ""
 
     def __post_init__(self) -> None:
         """Raise ActionValueError for a chunk that must never reach a controller."""
@@ -137,7 +146,8 @@ class ActionChunk:
         if not (np.isfinite(self.period_s) and self.period_s > 0.0):
             raise ActionValueError(f"period_s is {self.period_s}; valid is a finite number above 0")
         shape = (len(self.steps), len(self.dimension_names))
-        for name, array in (("tokens", self.tokens), ("token_probabilities", self.token_probabilities)):
+        for name in ("tokens", "token_probabilities", "legal_mass"):
+            array = getattr(self, name)
             if array is not None and array.shape != shape:
                 raise ActionValueError(f"{name} has shape {array.shape}; valid is {shape} (steps, dimension_names)")
         for index, step in enumerate(self.steps):
@@ -151,12 +161,21 @@ class ActionChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a policy says about a question; confidence: 0 to 1, NaN when unknown."""
+
+    text: str
+    confidence: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyConfig:
     """What a policy factory gets; a factory ignores what it does not need.
 
     checkpoint: path of weights or of a recording, empty for the policy's default; device: auto, cpu or cuda; robot:
     name of the robot that it drives, empty when unknown; period_s: time between the steps of a chunk [s]; threads: for
-    the numerical library, 0 leaves its own choice.
+    the numerical library, 0 leaves its own choice; options: a policy's own settings by name; limits: where and how
+    fast the robot may move, for a policy that keeps to them by itself.
     """
 
     checkpoint: str = ""
@@ -164,6 +183,8 @@ class PolicyConfig:
     robot: str = ""
     period_s: float = 0.2
     threads: int = 0
+    options: Mapping[str, str | float | bool] = field(default_factory=dict)
+    limits: "MotionLimits | None" = None
 
 
 class Policy(ABC):
@@ -192,6 +213,10 @@ class Policy(ABC):
     @abstractmethod
     def infer(self, observation: Observation) -> ActionChunk:
         """Return the next actions. Raises ObservationError when the observation is not usable."""
+
+    def ask(self, observation: Observation, question: str) -> Answer:
+        """Answer a question about the image; the task goes on. Raises InstructionError when it cannot."""
+        raise InstructionError(f"policy {self.name} cannot answer questions")
 
     def close(self) -> None:
         """Release files, threads and devices; the default has none."""
