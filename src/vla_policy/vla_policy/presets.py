@@ -83,7 +83,19 @@ RT1_TABLETOP = ActionSpace(
     delta_reference=DeltaReference.OBSERVED,
 )
 
-PRESETS = {space.name: space for space in (RT1, RT2, OPENVLA, JOINT, RT1_TABLETOP)}
+# RT-2's eight integers over the same ranges.
+RT2_TABLETOP = ActionSpace(
+    "rt2_tabletop",
+    (
+        discrete("terminate", "continue", "terminate"),
+        *_dimensions("x y z", 0.06, "m"),
+        *_dimensions("roll pitch yaw", math.pi / 8, "rad"),
+        Dimension("gripper", 0.0, 1.0, "opening"),
+    ),
+    delta_reference=DeltaReference.OBSERVED,
+)
+
+PRESETS = {space.name: space for space in (RT1, RT2, OPENVLA, JOINT, RT1_TABLETOP, RT2_TABLETOP)}
 
 
 def preset(name: str) -> ActionSpace:
