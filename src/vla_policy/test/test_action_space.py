@@ -24,6 +24,7 @@ def test_presets_have_the_published_sizes_and_order() -> None:
         "openvla": 7,
         "joint": 11,
         "rt1_tabletop": 11,
+        "rt2_tabletop": 8,
     }
     assert preset("rt2").names[0] == "terminate"
     assert RT1_TABLETOP.names == (
@@ -42,7 +43,7 @@ def test_presets_have_the_published_sizes_and_order() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_list() -> None:
-    with pytest.raises(ActionSpaceError, match="joint, openvla, rt1, rt1_tabletop, rt2"):
+    with pytest.raises(ActionSpaceError, match="joint, openvla, rt1, rt1_tabletop, rt2, rt2_tabletop"):
         preset("rt3")
 
 
