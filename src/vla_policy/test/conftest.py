@@ -13,20 +13,29 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="session")
-def harness() -> ModuleType:
-    """The module policy_node_harness.py beside this file."""
-    pytest.importorskip("rclpy")
-    pytest.importorskip("vla_msgs")
-    spec = importlib.util.spec_from_file_location(
-        "policy_node_harness", Path(__file__).with_name("policy_node_harness.py")
-    )
+def _beside(name: str) -> ModuleType:
+    """Import a module that lies beside this file."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def harness() -> ModuleType:
+    """The module policy_node_harness.py beside this file."""
+    pytest.importorskip("rclpy")
+    pytest.importorskip("vla_msgs")
+    return _beside("policy_node_harness")
+
+
+@pytest.fixture(scope="session")
+def rt2_tokenizers() -> ModuleType:
+    """The module rt2_tokenizers.py beside this file."""
+    return _beside("rt2_tokenizers")
 
 
 @pytest.fixture(scope="module")
