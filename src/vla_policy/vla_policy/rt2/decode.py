@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decodes actions from a vision-language model: at every position only that dimension's legal bins can come out.
+
+The prompt is computed once, every further token in one pass of its own, and of the output head only the rows of the
+action tokens. The full head is used where the model's probability of saying an action at all is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vla_policy.action_space import ActionSpace
+from vla_policy.errors import ActionRefusedError, ConfigurationError
+from vla_policy.policy import Observation
+from vla_policy.rt2.action_head import ActionHead
+from vla_policy.rt2.cached_model import CachedModel
+from vla_policy.rt2.constraint import LegalBins
+from vla_policy.rt2.vocabulary import ActionVocabulary
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class Mode(StrEnum):
+    """How one action is chosen among the legal ones.
+
+    GREEDY: the most probable bin at each position. SAMPLE: drawn by probability. BEAM: the most probable whole action
+    of those that `beams` hypotheses reach.
+    """
+
+    GREEDY = "greedy"
+    SAMPLE = "sample"
+    BEAM = "beam"
+
+
+class Mass(StrEnum):
+    """At which positions the probability that the model says a bin of the dimension at all is measured."""
+
+    FIRST = "first"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """One action.
+
+    probabilities: of each chosen bin among the legal ones, at temperature 1; legal_mass: of the dimension's own bins
+    among the whole vocabulary, before limits narrow them; NaN where it was not measured.
+    """
+
+    tokens: NDArray[np.uint16]  # (d,)
+    probabilities: NDArray[np.float32]  # (d,)
+    legal_mass: NDArray[np.float32]  # (d,)
+
+
+class HasModel(Protocol):
+    """What a decoder needs of a back end."""
+
+    @property
+    def model(self) -> Any:
+        """An image-text-to-text model of transformers."""
+
+
+class ActionInfo(Protocol):
+    """What a decoder needs to know of a checkpoint."""
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """The dimensions in token order."""
+
+    @property
+    def vocabulary(self) -> ActionVocabulary:
+        """The token of each bin."""
+
+
+@dataclass(slots=True)
+class _Paths:
+    """What is decoded so far of r sequences: bins, probabilities and masses, each (r, i); log probabilities (r,)."""
+
+    bins: Tensor
+    probabilities: Tensor
+    masses: Tensor
+    scores: Tensor
+
+    def take(self, rows: Tensor, bins: Tensor, log_probability: Tensor, mass: Tensor) -> _Paths:
+        """Continue the sequences `rows` with one bin each; all (m,)."""
+        return _Paths(
+            torch.cat([self.bins[rows], bins[:, None]], dim=1),
+            torch.cat([self.probabilities[rows], log_probability.exp()[:, None]], dim=1),
+            torch.cat([self.masses[rows], mass[rows, None]], dim=1),
+            self.scores[rows] + log_probability,
+        )
+
+
+class ActionDecoder:
+    """Turns a processor's output into the tokens of an action. Not thread-safe."""
+
+    def __init__(
+        self,
+        backend: HasModel,
+        info: ActionInfo,
+        legal: LegalBins,
+        mode: str = "greedy",
+        temperature: float = 1.0,
+        beams: int = 4,
+        mass: str = "first",
+        runner: CachedModel | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """runner: the model's cache, to share it with other users of the same model. Rows of the output head are
+        copied: make a new decoder after the weights changed. Raises ConfigurationError for a setting that is not valid.
+        """
+        self._mode, self._mass = _member(Mode, "decode", mode), _member(Mass, "mass", mass)
+        self._legal = _checked(legal, info)
+        self._head = ActionHead(backend.model, info.vocabulary.ids[: legal.space.bins])
+        self.runner = runner or CachedModel(backend.model)
+        if not (math.isfinite(temperature) and temperature > 0.0) or beams < 1:
+            raise ConfigurationError(f"temperature is {temperature}, beams {beams}; valid are above 0, and 1 or more")
+        if self._mode is Mode.BEAM and self.runner.static:
+            raise ConfigurationError("decode=beam needs a cache that grows; valid with compile are greedy, sample")
+        self._temperature, self._beams = temperature, beams
+        device = backend.model.device
+        self._own = torch.stack([torch.from_numpy(legal.own(i).copy()) for i in range(len(legal.sizes))]).to(device)
+        self._random = torch.Generator(device)
+        if seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(seed)
+
+    def decode(self, inputs: Mapping[str, Tensor], observation: Observation | None = None) -> Decoded:
+        """One action. Raises ActionRefusedError where the model's answer is not finite."""
+        return self.decode_batch(inputs, None if observation is None else [observation])[0]
+
+    @torch.inference_mode()
+    def decode_batch(
+        self, inputs: Mapping[str, Tensor], observations: Sequence[Observation] | None = None
+    ) -> list[Decoded]:
+        """One action for each row of the inputs; the observations, one a row, narrow what is legal.
+
+        Raises ConfigurationError for another number of observations and for several rows with beams.
+        """
+        rows = len(inputs["input_ids"])
+        if (observations is not None and len(observations) != rows) or (self._mode is Mode.BEAM and rows > 1):
+            raise ConfigurationError(f"{rows} rows of inputs; valid is one for each observation, and one with beams")
+        hidden = self.runner.prefill(inputs)
+        nothing = hidden.new_zeros(rows, 0, dtype=torch.float32)
+        paths = _Paths(nothing.long(), nothing, nothing, nothing.sum(dim=1))
+        for index in range(len(self._legal.sizes)):
+            if index:
+                hidden = self.runner.step(self._head.ids[paths.bins[:, -1]])
+            paths = self._extend(paths, hidden, index, observations)
+        return _results(paths, self._mode)
+
+    def _extend(self, paths: _Paths, hidden: Tensor, index: int, observations: Sequence[Observation] | None) -> _Paths:
+        """Choose the bins at position `index` from the hidden states (r, h)."""
+        forbidden = ~self._allowed(paths, index, observations)
+        logits = self._head.actions(hidden).masked_fill(forbidden, -math.inf)
+        mass = self._measured(hidden, index)
+        if self._mode is Mode.BEAM:
+            return self._best(paths, logits, mass)
+        scores = logits if self._mode is Mode.GREEDY else self._shaken(logits).masked_fill(forbidden, -math.inf)
+        chosen = scores.argmax(dim=1)  # what is forbidden was masked last: not even NaN lets it through
+        log_probability = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0]
+        return paths.take(torch.arange(len(chosen), device=chosen.device), chosen, log_probability, mass)
+
+    def _best(self, paths: _Paths, logits: Tensor, mass: Tensor) -> _Paths:
+        """Continue with the most probable of all sequences' continuations."""
+        log_probability = logits.log_softmax(dim=1)
+        totals = (paths.scores[:, None] + log_probability).flatten()
+        count = min(self._beams, int(torch.isfinite(totals).sum()))
+        best = totals.topk(max(count, 1)).indices
+        rows, bins = best // logits.shape[1], best % logits.shape[1]
+        if rows.tolist() != list(range(len(paths.scores))):
+            self.runner.branch(rows)
+        return paths.take(rows, bins, log_probability[rows, bins], mass)
+
+    def _allowed(self, paths: _Paths, index: int, observations: Sequence[Observation] | None) -> Tensor:
+        """(r, bins), or (1, bins) where all rows are alike."""
+        if not self._legal.narrows:
+            return self._own[index][None]
+        masks = [
+            self._legal.legal(
+                index, chosen, observations[row if len(observations) > 1 else 0] if observations else None
+            )
+            for row, chosen in enumerate(paths.bins.tolist())
+        ]
+        return torch.from_numpy(np.stack(masks)).to(self._own.device)
+
+    def _measured(self, hidden: Tensor, index: int) -> Tensor:
+        """(r,) probability of the dimension's own bins, NaN where not asked for."""
+        if self._mass is Mass.NONE or (self._mass is Mass.FIRST and index):
+            return hidden.new_full((len(hidden),), math.nan, dtype=torch.float32)
+        return (self._head.full(hidden).softmax(dim=1)[:, self._head.ids] * self._own[index]).sum(dim=1)
+
+    def _shaken(self, logits: Tensor) -> Tensor:
+        """Scores whose largest is a draw by probability: Gumbel noise is minus the logarithm of exponential noise."""
+        noise = torch.empty_like(logits).exponential_(generator=self._random)
+        return logits / self._temperature - noise.log()
+
+
+def _results(paths: _Paths, mode: Mode) -> list[Decoded]:
+    best = slice(0, 1) if mode is Mode.BEAM else slice(None)
+    bins, probabilities, masses = (part[best].cpu().numpy() for part in (paths.bins, paths.probabilities, paths.masses))
+    if not np.isfinite(probabilities).all():
+        raise ActionRefusedError("the model answered with numbers that are not finite; valid are finite logits")
+    return [
+        Decoded(*row)
+        for row in zip(bins.astype(np.uint16), probabilities.astype(np.float32), masses.astype(np.float32), strict=True)
+    ]
+
+
+def _checked(legal: LegalBins, info: ActionInfo) -> LegalBins:
+    """Raise ConfigurationError where the parts do not belong together."""
+    if legal.space != info.action_space:
+        raise ConfigurationError(f"legal bins are of {legal.space.name}; valid is the space {info.action_space.name}")
+    if len(info.vocabulary.ids) < legal.space.bins:
+        raise ConfigurationError(
+            f"the vocabulary has {len(info.vocabulary.ids)} action tokens; valid are {legal.space.bins} or more"
+        )
+    return legal
+
+
+def _member(kind: type[_E], name: str, value: str) -> _E:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is {value!r}; valid are {', '.join(kind)}") from error
