@@ -21,12 +21,11 @@ from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import RobotConfig
 from vla_controller.setpoint import ControllerState, Setpoint
 from vla_controller.settings import ControllerSettings
-from vla_controller.trajectory_goal import ErrorCode, GoalError, TrajectoryGoal, check_start, read_goal
-from vla_controller.trajectory_run import Tolerances, TrajectoryRun
+from vla_controller.trajectory_goal import TrajectoryGoal
+from vla_controller.trajectory_owner import TrajectoryOwner
+from vla_controller.trajectory_run import TrajectoryRun
 
 Array = npt.NDArray[np.float64]
-
-_RESYNC_DISTANCE = 0.02  # [rad] between setpoint and arm when its joint states come back
 
 
 class ArmController:
@@ -53,15 +52,14 @@ class ArmController:
         self._planner = Planner(config, settings, self.kinematics, self.log)
         self._follower = Follower(config.limits, self.kinematics.clearance, settings.smoothing, self._dt)
         self._base = BaseVelocity(config.base, self._dt, self.log)
+        self._owner = TrajectoryOwner(config, settings, self.log)
         self._watch = ArmWatch(settings.joint_state_timeout, config.limits.velocity)
         self._state: JointState | None = None
-        self._stale = self._stopped = self._estopped = False
+        self._stopped = self._estopped = False
         self._instruction: str | None = None
-        self._last_tick = math.nan
+        self._last_tick = self._latency = math.nan
         self._last_order: tuple[float, int] | None = None
-        self._latency = math.nan
         self._chunk: Chunk | None = None
-        self._run: TrajectoryRun | None = None
         self._reason = "no joint state yet"
         self.chunks_accepted = 0
 
@@ -82,22 +80,12 @@ class ArmController:
 
     def update_joint_state(self, stamp: float, q: Array, qd: Array) -> None:
         """Take the arm's measured joints (n,) [rad], [rad/s]; the first ones are where the setpoints begin."""
-        shape = self.config.home.shape
-        if q.shape != shape or qd.shape != shape or not (np.all(np.isfinite(q)) and np.all(np.isfinite(qd))):
-            self.log.add(
-                Refusal("non_finite", f"joint state {q.tolist()}, {qd.tolist()}; {shape[0]} finite numbers each")
-            )
-            return
-        elsewhere = self._watch.update(stamp, q)
-        if self._state is None:
-            self._restart(q, qd, "holding where the arm was found")
-        elif elsewhere:
-            self.log.add(
-                Refusal("joint_jump", f"the arm was {np.max(np.abs(q - self._state.q)):.2f} rad from its setpoint")
-            )
-            self._restart(q, qd, "the arm is suddenly elsewhere: holding where it was found")
-        elif self._stale and self._state.at_rest and np.max(np.abs(q - self._state.q)) > _RESYNC_DISTANCE:
-            self._restart(q, qd, "holding where the arm was found again")
+        sighting = self._watch.update(stamp, q, qd, self._state)
+        if sighting.refusal is not None:
+            self.log.add(sighting.refusal)
+        if sighting.restart:
+            self._state = self._follower.start(q, qd)
+            self.halt(sighting.restart)
 
     def set_instruction(self, instruction_id: str, stop: bool = False) -> None:
         """The operator's instruction: chunks of any other are refused from now on; ``stop`` halts at once."""
@@ -106,7 +94,7 @@ class ArmController:
             self.halt("the operator said stop")
         elif instruction_id != self._instruction or self._stopped:
             self._stopped = False
-            if self._run is None:  # else the policy's turn comes when the trajectory is over
+            if not self._owner.active:  # else the policy's turn comes when the trajectory is over
                 self.halt("new instruction")
         self._instruction = instruction_id
 
@@ -143,42 +131,29 @@ class ArmController:
         Raises:
             GoalError: the goal is not executed; whoever owns the arm keeps it.
         """
-        try:
-            refusal = self._ready(now)
-            if refusal is not None or self._state is None:
-                raise GoalError(ErrorCode.INVALID_GOAL, refusal.reason if refusal else "no joint state has come yet")
-            settings, joints = self.settings, self.config.joints
-            curve = read_goal(goal, joints, self.config.limits, self._state.q, now)
-            check_start(curve, joints, self._state.q, settings.start_tolerance)
-        except GoalError as error:
-            self.log.add(Refusal("trajectory_refused", str(error)))
-            raise
-        self.halt("replaced by a newer trajectory" if self._run is not None else "a trajectory takes the arm")
-        defaults = Tolerances(
-            settings.start_tolerance, settings.path_tolerance, settings.goal_tolerance, settings.goal_time
-        )
-        self._run = run = TrajectoryRun(curve, goal, joints, defaults)
+        run = self._owner.admit(goal, self._state, self._ready(now), now)
+        self.halt("replaced by a newer trajectory" if self._owner.active else "a trajectory takes the arm")
+        self._owner.take(run)
         self._stopped, self._reason = True, "following a trajectory"
-        self._follower.begin(self._state)
-        self._planner.follow_curve(curve)
+        if self._state is not None:
+            self._follower.begin(self._state)
+        self._planner.follow_curve(run.curve)
         return run
 
     def cancel_trajectory(self) -> None:
         """Slow the running trajectory down along its path, if there is one."""
-        if self._run is not None:
-            self._run.cancel(self.config.limits)
+        self._owner.cancel()
 
     def halt(self, reason: str) -> None:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
-        if self._run is not None:
-            self._run.abort(reason)
-            self._run = None
+        self._owner.end(reason)
         self._base.halt()
         self._finish(reason)
 
     def examine(self, chunk: Chunk, now: float) -> Refusal | None:
         """Whether a chunk passes the gate at time ``now`` [s]; nothing is counted and nothing moves."""
-        return self._ready(now) or self._owned() or check_chunk(chunk, self._context(now))
+        context = GateContext(now, self.config, self.settings, self._instruction, self._stopped, self._last_order)
+        return self._ready(now) or self._owner.refusal() or check_chunk(chunk, context)
 
     def accept(self, chunk: Chunk, now: float) -> Refusal | None:
         """Judge a chunk at time ``now`` [s] and follow it from there, or say why not."""
@@ -186,9 +161,8 @@ class ArmController:
         if refusal is not None:
             return self.log.add(refusal)
         self._last_order = (chunk.stamp, chunk.sequence)
-        self._chunk, self._latency = chunk, math.nan
+        self._chunk, self._latency, self._reason = chunk, math.nan, ""
         self.chunks_accepted += 1
-        self._reason = ""
         return None
 
     def tick(self, now: float) -> Setpoint | None:
@@ -201,7 +175,9 @@ class ArmController:
             self._state = self._advance(self._state, now)
         else:
             self._state = self._follower.brake(self._state)
-        self._judge_trajectory(now)
+        outcome = self._owner.judge(now, self._state.at_rest, self._watch.q)
+        if outcome is not None:
+            self.halt(f"trajectory: {outcome.text}")
         return self._setpoint(self._state, now)
 
     def _finish(self, reason: str) -> None:
@@ -210,32 +186,10 @@ class ArmController:
         if self._state is not None:
             self._reason = reason
 
-    def _restart(self, q: Array, qd: Array, reason: str) -> None:
-        self._state = self._follower.start(q, qd)
-        self.halt(reason)
-
     def _ready(self, now: float) -> Refusal | None:
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
         return self._watch.stale(now)
-
-    def _owned(self) -> Refusal | None:
-        if self._run is None:
-            return None
-        return Refusal(
-            "not_owner", "a trajectory has the arm; chunks are followed again after it and a new instruction"
-        )
-
-    def _judge_trajectory(self, now: float) -> None:
-        run = self._run
-        if run is None or self._state is None or self._watch.q is None:
-            return
-        outcome = run.judge(now, self._state.at_rest, self._watch.q)
-        if outcome is not None:
-            self.halt(f"trajectory: {outcome.text}")
-
-    def _context(self, now: float) -> GateContext:
-        return GateContext(now, self.config, self.settings, self._instruction, self._stopped, self._last_order)
 
     def _follow(self, chunk: Chunk, now: float) -> Refusal | None:
         if self._state is None:
@@ -256,10 +210,9 @@ class ArmController:
                 self._watch.clock_went_back(now)
             self.halt("the clock jumped")
         self._last_tick = now
-        stale = None if self._state is None else self._watch.stale(now)
-        if stale is not None and not self._stale:
-            self.halt(self.log.add(stale).reason)
-        self._stale = stale is not None
+        silence = None if self._state is None else self._watch.fell_silent(now)
+        if silence is not None:
+            self.halt(self.log.add(silence).reason)
 
     def _advance(self, state: JointState, now: float) -> JointState:
         if math.isnan(self._latency) and self._chunk is not None:
@@ -267,7 +220,7 @@ class ArmController:
         step = self._follower.advance(state, self._planner, now)
         if step.hindrance is not None:
             self.halt(self.log.add(step.hindrance).reason)
-        elif step.done and self._run is None:
+        elif step.done and not self._owner.active:
             self._finish("the last step is done")
         return step.state
 

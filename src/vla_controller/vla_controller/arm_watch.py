@@ -4,16 +4,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from vla_controller.chunk import Refusal
+from vla_controller.limiter import JointState
 
 Array = npt.NDArray[np.float64]
 
 _JUMP = 0.1  # [rad] between two joint states that no motion explains
 _SAME = 0.05  # [rad] within which a second joint state confirms the jump
+_RESYNC_DISTANCE = 0.02  # [rad] between setpoint and arm when its joint states come back
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a joint state means for the setpoints."""
+
+    refusal: Refusal | None = None
+    restart: str = ""  # why the setpoints begin anew where the arm is; empty: they go on
 
 
 class ArmWatch:
@@ -23,11 +34,29 @@ class ArmWatch:
         """``timeout`` [s] after which joint states are stale, ``top_speed`` (n,) [rad/s] of the joints."""
         self._timeout, self._top_speed = timeout, top_speed
         self._doubtful: Array | None = None
+        self._silent = False
         self.stamp = -math.inf
         self.q: Array | None = None
 
-    def update(self, stamp: float, q: Array) -> bool:
-        """Take a joint state; True when it confirms that the arm is elsewhere than where it was followed."""
+    def update(self, stamp: float, q: Array, qd: Array, setpoint: JointState | None) -> Sighting:
+        """Take a joint state (n,) [rad], [rad/s] of ``stamp`` [s]; ``setpoint`` was sent last, None: nothing yet."""
+        shape = self._top_speed.shape
+        if q.shape != shape or qd.shape != shape or not (np.all(np.isfinite(q)) and np.all(np.isfinite(qd))):
+            text = f"joint state {q.tolist()}, {qd.tolist()}; {shape[0]} finite numbers each"
+            return Sighting(Refusal("non_finite", text))
+        elsewhere = self._jumped(stamp, q)
+        if setpoint is None:
+            return Sighting(restart="holding where the arm was found")
+        off = float(np.max(np.abs(q - setpoint.q)))
+        if elsewhere:
+            refusal = Refusal("joint_jump", f"the arm was {off:.2f} rad from its setpoint")
+            return Sighting(refusal, "the arm is suddenly elsewhere: holding where it was found")
+        if self._silent and setpoint.at_rest and off > _RESYNC_DISTANCE:
+            return Sighting(restart="holding where the arm was found again")
+        return Sighting()
+
+    def _jumped(self, stamp: float, q: Array) -> bool:
+        """Whether a joint state confirms that the arm is elsewhere than where it was followed."""
         doubtful, self._doubtful = self._doubtful, None
         reach = _JUMP + 2.0 * self._top_speed * min(1.0, max(0.0, stamp - self.stamp))
         jumped = self.q is not None and bool(np.any(np.abs(q - self.q) > reach))
@@ -43,6 +72,12 @@ class ArmWatch:
         if age <= self._timeout:
             return None
         return Refusal("joint_state_stale", f"the latest joint state is {age:.3f} s old; at most {self._timeout} s")
+
+    def fell_silent(self, now: float) -> Refusal | None:
+        """The refusal of :meth:`stale`, once each time that joint states become too old."""
+        refusal, before = self.stale(now), self._silent
+        self._silent = refusal is not None
+        return None if before else refusal
 
     def clock_went_back(self, now: float) -> None:
         """Forget stamps that now lie in the future."""
