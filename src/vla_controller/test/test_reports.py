@@ -48,3 +48,26 @@ def test_steps_after_the_one_that_terminates_are_not_done(fr3: Bench) -> None:
 def test_a_late_last_step_is_done_within_one_period(fr3: Bench, age: float, kept: tuple[int, ...], late: int) -> None:
     plan = schedule(fr3.chunk(Step(), Step(), stamp=fr3.now - age), fr3.now, 0.3)
     assert (plan.indices, plan.late) == (kept, late)
+
+
+@pytest.mark.parametrize(
+    ("velocity", "known"),
+    [([], [0.0, 0.0]), ([1.0], [0.0, 0.0]), ([1.0, 2.0, 3.0], [3.0, 1.0]), ([np.nan, 2.0, np.nan], [0.0, 0.0])],
+)
+def test_joints_of_a_driver_that_does_not_know_their_velocities(velocity: list[float], known: list[float]) -> None:
+    from sensor_msgs.msg import JointState
+    from vla_controller.ros.conversions import joints_from_msg
+
+    msg = JointState(name=["b", "finger", "a"], position=[0.1, 0.2, 0.3], velocity=velocity)
+    found = joints_from_msg(msg, ["a", "b"])
+    assert found is not None
+    assert (found[0].tolist(), found[1].tolist()) == ([0.3, 0.1], known)
+    assert joints_from_msg(msg, ["a", "c"]) is None
+
+
+def test_joint_states_with_a_position_that_is_no_number_are_refused(fr3: Bench) -> None:
+    held = fr3.q.copy()
+    for q, qd in ((np.full(7, np.nan), np.zeros(7)), (held, np.full(7, np.inf)), (held[:6], np.zeros(6))):
+        fr3.controller.update_joint_state(fr3.now, q, qd)
+    assert fr3.controller.log.count("non_finite") == 3
+    assert np.array_equal(fr3.tick(3).q, held)

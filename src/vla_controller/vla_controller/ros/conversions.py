@@ -96,7 +96,7 @@ def chunk_from_msg(msg: ActionChunk, max_steps: int) -> Chunk:
 def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Array] | None:
     """Positions and velocities (n,) in the order ``joints``; None when the message does not hold them all.
 
-    Velocities are zero when the driver sends none.
+    Velocities are zero where the driver sends none: ros2_control's joint_state_broadcaster puts NaN there.
     """
     try:
         order = [msg.name.index(name) for name in joints]
@@ -105,7 +105,8 @@ def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Arra
         return None
     if len(msg.velocity) != len(msg.name):
         return q, np.zeros(len(order))
-    return q, np.array([msg.velocity[k] for k in order])
+    qd = np.array([msg.velocity[k] for k in order])
+    return q, np.where(np.isnan(qd), 0.0, qd)
 
 
 def _trajectory(joints: Sequence[str], point: JointTrajectoryPoint, seconds: float) -> JointTrajectory:
