@@ -104,10 +104,18 @@ class Arm:
     def instruct(self, name: str, stop: bool = False) -> None:
         from vla_msgs.msg import Instruction
 
-        self._instructions.publish(Instruction(id=name, text=name, kind=int(stop)))
+        msg = Instruction(id=name, text=name, kind=int(stop))
+        msg.header.stamp = self.node.get_clock().now().to_msg()
+        self._instructions.publish(msg)
         time.sleep(0.15)
 
-    def chunk(self, *translations: tuple[float, float, float], instruction: str = "a", gripper: float = 1.0) -> None:
+    def chunk(
+        self,
+        *translations: tuple[float, float, float],
+        instruction: str = "a",
+        gripper: float = 1.0,
+        base: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> None:
         from vla_msgs.msg import ActionChunk, ActionStep
 
         self.sequence += 1
@@ -118,6 +126,7 @@ class Arm:
         for translation in translations:
             step = ActionStep(gripper=gripper)
             step.translation.x, step.translation.y, step.translation.z = translation
+            step.base.linear.x, step.base.linear.y, step.base.angular.z = base
             msg.steps.append(step)
         self._chunks.publish(msg)
 
@@ -168,13 +177,13 @@ class Arm:
 
 
 class Controller:
-    """The node's process; its output goes to a file."""
+    """A node's process, the controller's unless another module is named; its output goes to a file."""
 
-    def __init__(self, log: Path, *parameters: str) -> None:
+    def __init__(self, log: Path, *parameters: str, module: str = "vla_controller.controller_node") -> None:
         arguments = [part for parameter in parameters for part in ("-p", parameter)]
         self.log = log
         with log.open("w") as output:
-            command = [sys.executable, "-m", "vla_controller.controller_node", "--ros-args", *arguments]
+            command = [sys.executable, "-m", module, "--ros-args", *arguments]
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
     @property
@@ -193,8 +202,8 @@ def arm() -> Iterator[Arm]:
 def start(tmp_path: Path) -> Iterator[Callable[..., Controller]]:
     started: list[Controller] = []
 
-    def make(*parameters: str) -> Controller:
-        started.append(Controller(tmp_path / f"{len(started)}.txt", *parameters))
+    def make(*parameters: str, **module: str) -> Controller:
+        started.append(Controller(tmp_path / f"{len(started)}.txt", *parameters, **module))
         return started[-1]
 
     yield make

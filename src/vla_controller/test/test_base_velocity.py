@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +15,14 @@ from vla_controller.bench import Bench
 from vla_controller.chunk import Refusal, Step
 from vla_controller.robot_config import BaseConfig, RobotConfigError, load_robot_config
 
+CONFIG = load_robot_config("fr3")
 DT = 0.05
 TOP, PUSH, JERK = np.array([0.5, 0.3, 1.0]), np.array([1.0, 1.0, 2.0]), np.array([10.0, 10.0, 20.0])
 
 
 @pytest.fixture(scope="module")
 def controller() -> ArmController:
-    config = replace(load_robot_config("fr3"), base=BaseConfig(TOP, PUSH, JERK, "/cmd_vel"))
+    config = replace(CONFIG, base=BaseConfig(TOP, PUSH, JERK, "/cmd_vel"))
     return ArmController(config, DT)
 
 
@@ -89,14 +92,46 @@ def test_a_base_velocity_that_is_no_number_refuses_the_chunk(fr3: Bench) -> None
     assert refusal.name == "non_finite"
 
 
+SOURCE = Path(__file__).parents[3] / "config" / "robots" / "fr3.yaml"
+SECTION = "base: {velocity: [1, 0, 1], acceleration: [1, 1, 1], jerk: [9, 9, 9], command_topic: /cmd_vel}\n"
+
+
 def test_a_base_is_read_from_the_description(tmp_path: Path) -> None:
-    source = Path(__file__).parents[3] / "config" / "robots" / "fr3.yaml"
-    section = "base: {velocity: [1, 0, 1], acceleration: [1, 1, 1], jerk: [9, 9, 9], command_topic: /cmd_vel}\n"
     path = tmp_path / "mobile.yaml"
-    path.write_text(source.read_text(encoding="utf-8") + section, encoding="utf-8")
+    path.write_text(SOURCE.read_text(encoding="utf-8") + SECTION, encoding="utf-8")
     base = load_robot_config(str(path)).base
     assert base is not None
     assert base.velocity.tolist() == [1.0, 0.0, 1.0]
-    path.write_text(source.read_text(encoding="utf-8") + section.replace("[9, 9, 9]", "[9, 0, 9]"), encoding="utf-8")
+    path.write_text(SOURCE.read_text(encoding="utf-8") + SECTION.replace("[9, 9, 9]", "[9, 0, 9]"), encoding="utf-8")
     with pytest.raises(RobotConfigError, match="jerk > 0"):
         load_robot_config(str(path))
+
+
+@pytest.mark.node
+def test_twists_over_dds_follow_the_chunk_inside_the_limits_and_end_at_zero(
+    arm, start: Callable, tmp_path: Path
+) -> None:
+    from geometry_msgs.msg import Twist
+
+    path = tmp_path / "mobile.yaml"
+    path.write_text(SOURCE.read_text(encoding="utf-8") + SECTION, encoding="utf-8")
+    rows: list[tuple[float, float, float]] = []
+    arm.node.create_subscription(
+        Twist, "/cmd_vel", lambda msg: rows.append((msg.linear.x, msg.linear.y, msg.angular.z)), 500
+    )
+    node = start(f"robot_config:={path}")
+    arm.wait(lambda: len(rows) > 3)
+    assert not np.any(rows)
+    for name, halt in (("a", lambda: arm.instruct("s", stop=True)), ("b", node.process.terminate)):
+        arm.instruct(name)
+        arm.chunk(*[(0.0, 0.0, 0.0)] * 10, instruction=name, base=(0.4, 0.3, -0.5))
+        arm.wait(lambda: np.allclose(rows[-1], (0.4, 0.0, -0.5)))  # this base cannot go sideways
+        halt()
+        arm.wait(lambda: not np.any(rows[-1]), 2.0)
+    assert node.process.wait(5.0) == 0, node.output
+    time.sleep(0.2)
+    assert not np.any(rows[-1])
+    changes = np.abs(np.diff(rows, axis=0))
+    assert np.median(changes[changes > 1e-6]) <= 1.0 * DT * 1.01  # at most a tick's worth of acceleration
+    assert changes.max() < 0.2  # a busy machine loses a few
+    assert all(np.allclose(command.points[0].positions, CONFIG.home, atol=1e-6) for command in arm.commands)

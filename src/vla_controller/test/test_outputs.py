@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from vla_controller.bench import Bench
 from vla_controller.chunk import Step
-from vla_controller.robot_config import RobotConfigError
+from vla_controller.kinematics import Kinematics
+from vla_controller.robot_config import RobotConfigError, load_robot_config
 from vla_controller.rotation import Pose, apply_delta, rotation_between
 from vla_controller.servo import twist_between
 
@@ -139,6 +140,40 @@ def test_over_dds_on_the_receivers_own_topic(arm, start: Callable) -> None:
     start("output:=forward_position")
     arm.wait(lambda: len(positions) > 3, 30.0)
     assert np.allclose(positions[-1].data, arm.q, atol=1e-6)
+
+
+@pytest.mark.node
+def test_tool_poses_over_dds_are_those_of_the_setpoints_and_end_at_rest(arm, start: Callable) -> None:
+    from geometry_msgs.msg import PoseStamped
+
+    poses: list[PoseStamped] = []
+    arm.node.create_subscription(PoseStamped, "/servo_node/pose_target_cmds", poses.append, 200)
+    servo = start("output:=servo_pose")
+    arm.wait(lambda: len(poses) > 3 and len(arm.statuses) > 3)
+    begin = poses[-1].pose.position
+    arm.instruct("a")
+    arm.chunk((0.0, 0.05, 0.0), (0.0, 0.0, 0.03))
+    arm.wait(lambda: poses[-1].pose.position.y > begin.y + 0.049)
+    arm.wait_for_state(1)
+    servo.process.terminate()
+    assert servo.process.wait(5.0) == 0, servo.output
+    time.sleep(0.2)
+    end = poses[-1].pose.position
+    assert (end.x - begin.x, end.y - begin.y, end.z - begin.z) == pytest.approx((0.0, 0.05, 0.03), abs=1e-3)
+    assert arm.commands == []  # nothing goes to a joint_trajectory_controller
+    kinematics, joints = Kinematics(load_robot_config("fr3")), stamps(arm.statuses)
+    matched = [(msg.pose, joints[key]) for key, msg in stamps(poses).items() if key in joints]
+    assert len(matched) > 10
+    for pose, status in matched:
+        p, o, wanted = pose.position, pose.orientation, kinematics.fk(np.array(status.setpoint))
+        assert np.allclose([p.x, p.y, p.z], wanted.position, atol=1e-6)
+        assert np.allclose([o.x, o.y, o.z, o.w], wanted.quaternion, atol=1e-6)
+    assert {msg.header.frame_id for msg in poses} == {"fr3_link0"}
+
+
+def stamps(messages: list[Any]) -> dict[tuple[int, int], Any]:
+    """Messages by their stamp."""
+    return {(msg.header.stamp.sec, msg.header.stamp.nanosec): msg for msg in messages}
 
 
 @pytest.mark.node
