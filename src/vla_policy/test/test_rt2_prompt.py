@@ -68,7 +68,7 @@ def test_a_text_without_words_is_refused(text: str) -> None:
 
 def test_a_missing_or_unusable_state_is_refused() -> None:
     template = prompt("rt2_state")
-    with pytest.raises(ObservationError, match="ee_x, ee_y, ee_z, gripper_width; received no state"):
+    with pytest.raises(ObservationError, match="ee_x, ee_y, ee_z, gripper_width; received none"):
         template.action_prompt("push")
     for state in ([0.5, 0.0, 0.1], [0.5, 0.0, 0.1, float("nan")]):
         with pytest.raises(ObservationError, match="valid are finite numbers for ee_x"):

@@ -10,15 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vla_policy.errors import ActionValueError, CheckpointError, InstructionError, ObservationError
-
-if TYPE_CHECKING:
-    from vla_policy.rt2.constraint import MotionLimits
+from vla_policy.motion_limits import MotionLimits
 
 __all__ = [
     "ActionChunk",
@@ -184,7 +181,7 @@ class PolicyConfig:
     period_s: float = 0.2
     threads: int = 0
     options: Mapping[str, str | float | bool] = field(default_factory=dict)
-    limits: "MotionLimits | None" = None
+    limits: MotionLimits | None = None
 
 
 class Policy(ABC):

@@ -59,7 +59,7 @@ class ActionVocabulary:
         array = np.asarray(tokens)
         if not np.issubdtype(array.dtype, np.integer) or ((array < 0) | (array >= self.bins)).any():
             raise VocabularyError(f"bin tokens are {array.tolist()}; valid are whole numbers 0 to {self.bins - 1}")
-        return np.array(self.ids, dtype=np.int64)[array]
+        return np.asarray(np.array(self.ids, dtype=np.int64)[array])
 
     def decode(self, ids: ArrayLike) -> NDArray[np.uint16]:
         """Return the bin tokens of token ids, both (...,).
@@ -76,7 +76,7 @@ class ActionVocabulary:
                 f"token ids {array[stray].tolist()[:8]} are no action tokens; valid are the {self.bins} ids "
                 f"{known.min()} to {known.max()} of strategy {self.strategy.value}"
             )
-        return found.astype(np.uint16)
+        return np.asarray(found, dtype=np.uint16)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much memory the weights of a checkpoint will take, told before they are loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vla_policy.errors import CheckpointError
+
+GIB = 1024**3
+HEADROOM = 1.1  # of the weights' own size: activations, the key-value cache, copies of single layers while loading
+FLOAT_TYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # bytes of a number
+OTHER_TYPES = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+MAX_HEADER = 100_000_000  # bytes, the format's own limit
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def check_memory(files: Sequence[Path], dtype: torch.dtype | None, device: str, available: int | None = None) -> None:
+    """Raise CheckpointError where the weights in safetensors `files` will not fit, or where a file is no safetensors.
+
+    dtype: what floating-point numbers become, None as they are stored; available: bytes, by default what `device` has.
+    """
+    needed = HEADROOM * sum(weight_bytes(file, dtype) for file in files)
+    free = available_bytes(device) if available is None else available
+    if needed > free:
+        kind = "as stored" if dtype is None else f"in {str(dtype).removeprefix('torch.')}"
+        raise CheckpointError(
+            f"memory too small: the weights need {needed / GIB:.1f} GiB {kind}, {device} has {free / GIB:.1f} GiB "
+            "free; valid are a smaller model, dtype bfloat16, quantization int8 or int4, or another device"
+        )
+
+
+def weight_bytes(file: Path, dtype: torch.dtype | None) -> int:
+    """Bytes that the tensors of one safetensors file take once loaded. Raises CheckpointError for a damaged file."""
+    total = 0
+    for name, entry in _header(file).items():
+        size = {**FLOAT_TYPES, **OTHER_TYPES}.get(entry["dtype"])
+        if size is None:
+            raise CheckpointError(f"{file}: {name} is of type {entry['dtype']}; valid are {', '.join(FLOAT_TYPES)}")
+        if dtype is not None and entry["dtype"] in FLOAT_TYPES:
+            size = dtype.itemsize
+        total += size * math.prod(entry["shape"])
+    return total
+
+
+def _header(file: Path) -> Mapping[str, Any]:
+    """The tensors that a file says it holds, checked against its length; the tensors themselves are not read."""
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > MAX_HEADER:
+                raise ValueError("no header")
+            tensors: dict[str, Any] = json.loads(stream.read(length))
+            tensors.pop("__metadata__", None)
+            end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+            if stream.seek(0, os.SEEK_END) != 8 + length + end:
+                raise ValueError("it ends too early or too late")
+    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{file} is damaged or truncated: {error}; valid is a whole safetensors file") from error
+    return tensors
+
+
+def available_bytes(device: str) -> int:
+    """Free memory of a device [byte]; of the machine, or of the container where that is less, for the CPU."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return min(_machine_bytes(), _container_bytes())
+
+
+def _machine_bytes() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _container_bytes() -> int:
+    try:
+        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
+        statistics = dict(line.split() for line in (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines())
+        cached = int(statistics.get("inactive_file", 0))  # given back when it is needed
+        return 2**63 if limit == "max" else int(limit) - used + cached
+    except (OSError, ValueError):
+        return 2**63
