@@ -21,6 +21,7 @@ from vla_policy.presets import RT2, RT2_TABLETOP
 from vla_policy.rt2.checkpoint import RT2Info, find_checkpoint, load_checkpoint, read_info, save_checkpoint
 from vla_policy.rt2.memory import available_bytes, check_memory, weight_bytes
 from vla_policy.rt2.prompt import prompt
+from vla_policy.rt2.quantization import packed_size
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
 
 CONTROL = {"period_s": 0.2, "gripper_max_width": 0.08}
@@ -184,6 +185,11 @@ def test_weights_are_counted_as_they_will_be(tmp_path: Path) -> None:
     check_memory([path, path], None, "cpu", available=9000)
     with pytest.raises(CheckpointError, match="memory too small"):
         check_memory([path, path], None, "cpu", available=8000)
+    dtype, share = packed_size("int4", "cuda", None)
+    check_memory([path], dtype, "cpu", available=600, share=share)
+    assert (
+        packed_size("int8", "cpu", torch.float32) == packed_size("none", "cuda", torch.float32) == (torch.float32, 1.0)
+    )
     assert 2**26 < available_bytes("cpu") < 2**50
 
 

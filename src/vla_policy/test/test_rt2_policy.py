@@ -249,6 +249,19 @@ def test_made_by_name_from_a_folder(rt2_models: ModuleType, plain: RT2Checkpoint
     assert made.infer(observe()).tokens is not None
 
 
+def test_int8_weights_act(plain: RT2Checkpoint, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, plain.backend.model, plain.backend.processor, plain.info)
+    made = create(PolicyConfig(str(tmp_path), options={"quantization": "int8", "mass": "all"}))
+    made.reset(INSTRUCTION)
+    chunk = made.infer(observe())
+    assert chunk.tokens is not None
+    assert chunk.legal_mass is not None
+    assert (chunk.tokens[0] < np.array(RT2_TABLETOP.sizes)).all()
+    full = RT2Policy(plain, Options(mass="all"))
+    full.reset(INSTRUCTION)
+    np.testing.assert_allclose(chunk.legal_mass[0, 0], full.infer(observe()).legal_mass[0, 0], rtol=0.1)
+
+
 def test_what_cannot_be_made(plain: RT2Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no RT-2 checkpoint 'nothing'"):
         create(PolicyConfig("nothing"))

@@ -16,7 +16,13 @@ from safetensors import SafetensorError
 from vla_policy.errors import CheckpointError, ConfigurationError
 from vla_policy.rt2.memory import GIB, available_bytes, check_memory
 from vla_policy.rt2.processors import load_processor
-from vla_policy.rt2.quantization import after_loading, checked_quantization, loading_arguments, quantise_on_cpu
+from vla_policy.rt2.quantization import (
+    after_loading,
+    checked_quantization,
+    loading_arguments,
+    packed_size,
+    quantise_on_cpu,
+)
 
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -54,7 +60,10 @@ def load_model_and_processor(
     if after_loading(kind, place):
         wanted = torch.float32
     arguments = loading_arguments(kind, place, wanted)
-    check_memory(_weight_files(source, place), None if arguments else wanted, place)
+    stored, share = packed_size(kind, place, wanted)
+    files = _weight_files(source, place, 8 if arguments else 2)
+    for memory in dict.fromkeys((place,) if arguments else ("cpu", place)):  # they come through the machine's own
+        check_memory(files, stored, memory, share=share)
     model = _loaded(source, config, {"dtype": wanted or "auto", **arguments})
     if after_loading(kind, place):
         quantise_on_cpu(model)
@@ -102,8 +111,8 @@ def stored_file(source: str, name: str) -> Path | None:
     return None if found is None else Path(found)
 
 
-def _weight_files(source: str, device: str) -> list[Path]:
-    """The safetensors files; those of an index on the hub only once it is sure that they can fit `device`."""
+def _weight_files(source: str, device: str, shrink: int) -> list[Path]:
+    """The safetensors files; those of an index on the hub only once they could fit, `shrink` times smaller at best."""
     index = stored_file(source, INDEX)
     if index is None:
         single = stored_file(source, WEIGHTS)
@@ -115,7 +124,7 @@ def _weight_files(source: str, device: str) -> list[Path]:
         names, size = sorted(set(data["weight_map"].values())), int(data["metadata"]["total_size"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} is unreadable or truncated: {error}") from error
-    if size > 2 * available_bytes(device):  # half of it could be enough where numbers are stored twice as wide
+    if size > shrink * available_bytes(device):
         raise CheckpointError(
             f"memory too small: the weights of {source} take {size / GIB:.1f} GiB, {device} has "
             f"{available_bytes(device) / GIB:.1f} GiB free; valid is a smaller model or another device"

@@ -23,12 +23,15 @@ MAX_HEADER = 100_000_000  # bytes, the format's own limit
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def check_memory(files: Sequence[Path], dtype: torch.dtype | None, device: str, available: int | None = None) -> None:
+def check_memory(
+    files: Sequence[Path], dtype: torch.dtype | None, device: str, available: int | None = None, share: float = 1.0
+) -> None:
     """Raise CheckpointError where the weights in safetensors `files` will not fit, or where a file is no safetensors.
 
-    dtype: what floating-point numbers become, None as they are stored; available: bytes, by default what `device` has.
+    dtype: what floating-point numbers become, None as they are stored; available: bytes, by default what `device` has;
+    share: the part of that size that is needed, for numbers that are packed.
     """
-    needed = HEADROOM * sum(weight_bytes(file, dtype) for file in files)
+    needed = HEADROOM * share * sum(weight_bytes(file, dtype) for file in files)
     free = available_bytes(device) if available is None else available
     if needed > free:
         kind = "as stored" if dtype is None else f"in {str(dtype).removeprefix('torch.')}"

@@ -26,6 +26,7 @@ from vla_policy.tokenizer import ActionTokenizer
 DEFAULT_MAX_WIDTH = 0.08  # [m]
 PLAN_PERIOD_S = 5.0  # a plan older than this is made anew
 PLAN_TOKENS = ANSWER_TOKENS = 48
+WARM_UPS = 3  # CUDA graphs are recorded in the second pass
 BLANK_SIZE = (128, 160)  # (height, width) [px] of the picture that warms up a model which names no size
 
 
@@ -156,7 +157,8 @@ class RT2Policy(Policy):
         state = self._info.prompt.state
         prompt = self._info.prompt.action_prompt("warm up", None if state is None else state.low)
         try:
-            self._decoded(blank, prompt)
+            for _ in range(WARM_UPS if self._options.compile else 1):
+                self._decoded(blank, prompt)
         except PolicyError as error:
             raise CheckpointError(f"{self._source} cannot act on a picture {height}x{width}: {error}") from error
 

@@ -29,6 +29,13 @@ def after_loading(quantization: str, device: str) -> bool:
     return quantization == "int8" and torch.device(device).type == "cpu"
 
 
+def packed_size(quantization: str, device: str, dtype: torch.dtype | None) -> tuple[torch.dtype | None, float]:
+    """Return the type that weights are loaded as, and the share of its size that they take."""
+    if quantization == "none" or after_loading(quantization, device):
+        return dtype, 1.0
+    return torch.int8, 0.5 if quantization == "int4" else 1.0
+
+
 def loading_arguments(quantization: str, device: str, dtype: torch.dtype | None) -> dict[str, Any]:
     """Return what `from_pretrained` needs to quantise. Raises ConfigurationError that names the missing packages."""
     if quantization == "none" or after_loading(quantization, device):
