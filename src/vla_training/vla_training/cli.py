@@ -33,12 +33,15 @@ class Command:
 COMMANDS = {
     "data": Command("make_data", "demonstrations by the scripted expert, as a LeRobot data set", resumes=True),
     "train rt1": Command("train_command", "train RT-1 on data sets", resumes=True),
+    "train rt2": Command("vla_training.rt2.command", "co-fine-tune a vision-language model", resumes=True),
     "dagger": Command("dagger", "episodes in which a trained policy acts, for the expert to label", resumes=True),
+    "eval questions": Command("vla_training.rt2.ask_eval", "what a policy answers about fresh scenes"),
     "eval": Command("evaluate", "closed-loop success of a policy in lockstep simulation"),
     "card": Command("model_card", "put measured success into a checkpoint's model card"),
     "plot": Command("learning_curve", "learning curve of a training run as a picture"),
     "bench controller": Command("vla_controller.bench_controller", "the controller's limits, seams and tick times"),
     "bench rt1": Command("bench_rt1", "time of one RT-1 action, by what saves it"),
+    "bench rt2": Command("bench_rt2", "legal answers and time of one RT-2 action, against plain generate"),
 }
 REFUSED, FAILED = 2, 1  # exit statuses
 
@@ -74,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _find(words: Sequence[str]) -> str | None:
     """The command that the first one or two words name."""
-    return next((name for name in (" ".join(words[:1]), " ".join(words[:2])) if name in COMMANDS), None)
+    return next((name for name in (" ".join(words[:2]), " ".join(words[:1])) if name in COMMANDS), None)
 
 
 def _help_or_refuse(words: Sequence[str]) -> int:

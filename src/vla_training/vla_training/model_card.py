@@ -15,6 +15,7 @@ from typing import Any
 
 from vla_training.arguments import Parser
 from vla_training.errors import TrainingError
+from vla_training.rt2 import card as rt2_card
 
 CARD, DATA = "README.md", "card.json"
 _NEEDED = ("policy", "robot", "seed", "success_rate", "interval_95", "per_family", "episodes")
@@ -30,6 +31,8 @@ _VALIDATION = {
 
 def check_card(folder: Path) -> None:
     """Raises CheckpointError when the folder holds no checkpoint."""
+    if rt2_card.is_rt2(folder):
+        return
     from vla_policy.rt1.checkpoint import read_info
 
     read_info(folder)
@@ -61,6 +64,8 @@ def add_measured(folder: Path, report: Mapping[str, Any]) -> Path:
 
 
 def _read(folder: Path) -> dict[str, Any]:
+    if rt2_card.is_rt2(folder):
+        return rt2_card.read_card(folder)
     path = folder / DATA
     if not path.exists():
         return {"training": None, "measured": []}
@@ -72,6 +77,8 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _write(folder: Path, card: Mapping[str, Any]) -> Path:
+    if rt2_card.is_rt2(folder):
+        return rt2_card.write_card(folder, card)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for name, text in ((DATA, json.dumps(card, indent=1) + "\n"), (CARD, render(config, card))):
         temporary = folder / f".{name}.tmp"
@@ -133,6 +140,11 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
 def _measured(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return ["Not measured yet: `./vla eval --policy rt1 --checkpoint THIS_FOLDER --card THIS_FOLDER`."]
+    return measured_table(rows)
+
+
+def measured_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Reports of `vla eval` as a table."""
     families = list(dict.fromkeys(family for row in rows for family in row["per_family"]))
     lines = [f"| robot | wording | seed | episodes | success (95 % interval) | {' | '.join(families)} |"]
     lines.append("|---" * (5 + len(families)) + "|")

@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    config, device = training_config(arguments.config), _device(arguments.device)
+    config, device = training_config(arguments.config), chosen_device(arguments.device)
     sources = open_datasets(arguments.data, config)
     _begin(arguments, config, sources[0].robot)
-    data = load_training_set(sources, config, _say)
+    data = load_training_set(sources, config, say)
     settings = TrainSettings(
         steps=arguments.steps,
         batch=arguments.batch,
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     trainer = _trainer(config, data, settings, arguments.out, device)
     if trainer.step >= settings.steps:
-        _say(f"nothing to do: step {trainer.step} of {settings.steps} is reached; a larger --steps continues")
+        say(f"nothing to do: step {trainer.step} of {settings.steps} is reached; a larger --steps continues")
         return 0
     record = _remember(arguments.out, config, data, ["vla train rt1 " + shlex.join(argv or ())])
     return _train(trainer, record)
@@ -74,12 +74,12 @@ def _train(trainer: Trainer, record: dict[str, Any]) -> int:
         if read(trainer.folder / TRAIN_LOG):
             draw(trainer.folder)
 
-    with _stop_flag() as stopped:
-        trainer.run(_say, stopped, on_checkpoint)
+    with stop_flag() as stopped:
+        trainer.run(say, stopped, on_checkpoint)
     if trainer.step < trainer.settings.steps:
-        _say(f"stopped and saved at step {trainer.step}; the same command goes on from here")
+        say(f"stopped and saved at step {trainer.step}; the same command goes on from here")
         return INTERRUPTED
-    _say(f"done: {trainer.folder / CHECKPOINT}")
+    say(f"done: {trainer.folder / CHECKPOINT}")
     return 0
 
 
@@ -89,7 +89,7 @@ def _trainer(config: RT1Config, data: TrainingSet, settings: Any, folder: Path, 
     trainer = Trainer(config, data.table, data.features, settings, folder, data.robot, device)
     resumed = trainer.resume()
     begins = f"goes on at step {trainer.step}" if resumed else "begins"
-    _say(f"{folder}: {begins}; {len(data.table)} frames of {data.robot}, on {device}")
+    say(f"{folder}: {begins}; {len(data.table)} frames of {data.robot}, on {device}")
     return trainer
 
 
@@ -135,7 +135,8 @@ def _remember(folder: Path, config: RT1Config, data: TrainingSet, commands: list
     return record
 
 
-def _device(name: str) -> str:
+def chosen_device(name: str) -> str:
+    """The device of that name; auto: a GPU where there is one. Raises TrainingError that lists the valid ones."""
     import torch
 
     valid = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -145,7 +146,7 @@ def _device(name: str) -> str:
 
 
 @contextmanager
-def _stop_flag() -> Iterator[Callable[[], bool]]:
+def stop_flag() -> Iterator[Callable[[], bool]]:
     """The first SIGINT or SIGTERM sets the flag; a second one does what it did before."""
     asked = False
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -164,7 +165,8 @@ def _stop_flag() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line with the time of day."""
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `vla train rt2` begins with: the small model, or any vision-language model of transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from vla_policy.presets import RT2_TABLETOP
+from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.checkpoint import RT2Info
+from vla_policy.rt2.prompt import PromptTemplate, StateFormat, prompt
+from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
+from vla_sim.robots import get_robot
+
+from vla_training.errors import TrainingError
+from vla_training.frames import ALL_TASKS, PROPRIO, FrameTable
+from vla_training.language import training_sentences
+from vla_training.rt2.scene_text import all_words
+from vla_training.rt2.small_vlm import FROZEN_BLOCKS, build_small_vlm
+from vla_training.rt2.words import words_of
+
+SMALL = "small"
+POLICY_PERIOD = 0.2  # [s] of the data sets
+_STATE_MARGIN = 0.05  # of the range that is seen, on either side
+
+
+def small_prompt(table: FrameTable) -> PromptTemplate:
+    """RT-2's prompt after the robot's state, whose range is that of the data."""
+    low, high = table.proprio.min(axis=0), table.proprio.max(axis=0)
+    margin = _STATE_MARGIN * (high - low)
+    bounds = [tuple(round(float(v), 4) for v in edge) for edge in (low - margin, high + margin)]
+    return PromptTemplate(
+        SMALL,
+        "State: {state} Q: what action should the robot take to {instruction}? A:",
+        "Q: {question} A:",
+        state=StateFormat(PROPRIO, bounds[0], bounds[1]),
+    )
+
+
+def small_prompt_words() -> str:
+    """The words of the small model's prompt, for its vocabulary."""
+    return "state q a what action should the robot take to"
+
+
+def read_prompt(name: str, table: FrameTable) -> PromptTemplate:
+    """A template by name, `small`, or a JSON file. Raises ConfigurationError or TrainingError."""
+    if name == SMALL:
+        return small_prompt(table)
+    if not name.endswith(".json"):
+        return prompt(name)
+    try:
+        return PromptTemplate.from_dict(json.loads(Path(name).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"prompt file {name}: {error}") from error
+
+
+def load_base(base: str, image_size: tuple[int, int], device: str, seed: int) -> VlmBackend:
+    """The model to be trained. Raises CheckpointError for what is no vision-language model."""
+    torch.manual_seed(seed)
+    if base != SMALL:
+        return VlmBackend.load(base, device=device)
+    sentences = [text for task in ALL_TASKS for text in training_sentences(task)]
+    model, processor = build_small_vlm([*sentences, *all_words(), small_prompt_words()], image_size)
+    freeze_small(model)
+    keep_words(model, processor.tokenizer.convert_ids_to_tokens(list(range(len(processor.tokenizer)))))
+    return VlmBackend(model.to(device), processor)
+
+
+def freeze_small(model: Any) -> None:
+    """Stem, first blocks and the gates that Lite0 does not have keep their values."""
+    tower = model.model.vision_tower
+    for part in (tower.embeddings, *tower.encoder.blocks[:FROZEN_BLOCKS]):
+        part.requires_grad_(False)
+    for name, parameter in tower.named_parameters():
+        if "squeeze_excite" in name:
+            parameter.requires_grad_(False)
+
+
+def keep_words(model: Any, vocabulary: Sequence[str]) -> None:
+    """Rows of whole words stay MiniLM's: the word that is said must stay among those that were trained."""
+    kept = torch.ones(len(vocabulary), 1)
+    kept[words_of(vocabulary)] = 0.0
+    weight = model.get_input_embeddings().weight
+    weight.register_hook(lambda gradient: gradient * kept.to(gradient))
+
+
+def make_info(backend: VlmBackend, strategy: str, template: PromptTemplate, robot: str, table: FrameTable) -> RT2Info:
+    """Action space, vocabulary, prompt and robot of the checkpoint. `strategy`: of the vocabulary, or auto.
+
+    auto: integers where the tokenizer has them, else the least used tokens. New tokens enlarge the embeddings.
+    """
+    strategies = {s.value: s for s in Strategy}
+    tried = [Strategy.INTEGERS, Strategy.OVERWRITE] if strategy == "auto" else [strategies[strategy]]
+    for index, one in enumerate(tried):
+        try:
+            vocabulary = build_vocabulary(one, backend.tokenizer, RT2_TABLETOP.bins)
+            break
+        except Exception:
+            if index == len(tried) - 1:
+                raise
+    if max(vocabulary.ids) >= backend.model.get_input_embeddings().weight.shape[0]:
+        backend.model.resize_token_embeddings(len(backend.tokenizer))
+    shape = get_robot(robot)
+    control = {
+        "period_s": POLICY_PERIOD,
+        "gripper_max_width": 2 * shape.finger_open + shape.width_offset,
+        "frames": len(table),
+    }
+    return RT2Info(RT2_TABLETOP, vocabulary, template, robot, control)
+
+
+def add_lora(backend: VlmBackend, rank: int) -> None:
+    """Freeze the model and give its linear layers LoRA matrices of that rank. Raises TrainingError without peft."""
+    try:
+        from peft import LoraConfig, get_peft_model  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        raise TrainingError("--lora needs the package peft: pip install peft") from error
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none")
+    backend.model = get_peft_model(backend.model, config)
+
+
+def rows_of(table: FrameTable, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows held out, by whole episodes; few episodes are all trained on, and validate too."""
+    enough = int(table.episode.max()) > 2
+    held_out = (table.episode % max(2, round(1 / share)) == 0) & enough
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out if enough else ~held_out)

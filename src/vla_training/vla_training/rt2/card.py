@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model card of an RT-2 checkpoint: README.md, made anew from card.json and rt2.json each time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vla_training.errors import TrainingError
+
+CARD, DATA, INFO = "README.md", "card.json", "rt2.json"
+_VALIDATION = {
+    "step_mm": "mean error of a step's component [mm]",
+    "gripper": "share of gripper commands that are right",
+    "terminate": "share of terminate decisions that are right",
+    "swap": "share of frames that follow another instruction on the same picture, where it makes a difference",
+    "answers": "share of questions and captions answered exactly",
+}
+
+
+def is_rt2(folder: Path) -> bool:
+    """Whether the folder holds an RT-2 checkpoint."""
+    return (folder / INFO).is_file()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """card.json, or an empty one. Raises TrainingError for a damaged file."""
+    path = folder / DATA
+    if not path.exists():
+        return {"training": None, "measured": [], "answered": []}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            "training": card["training"],
+            "measured": list(card["measured"]),
+            "answered": list(card.get("answered", [])),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path} is damaged: {error!r}; remove it to begin anew") from error
+
+
+def write_training(folder: Path, facts: Mapping[str, Any]) -> Path:
+    """How the checkpoint came to be. Figures measured on other weights are dropped."""
+    card = read_card(folder)
+    if (card["training"] or {}).get("steps") != facts["steps"]:
+        card["measured"], card["answered"] = [], []
+    return write_card(folder, card | {"training": dict(facts)})
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> Path:
+    """Write card.json and the README.md that it makes."""
+    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for name, text in ((DATA, json.dumps(card, indent=1) + "\n"), (CARD, render(info, config, card))):
+        temporary = folder / f".{name}.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, folder / name)
+    return folder / CARD
+
+
+def render(info: Mapping[str, Any], config: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    """The card's text."""
+    space, control, robot = info["action_space"], info["control"], info["robot"]
+    lines = [
+        f"# RT-2 ({config.get('model_type', '?')}) for {robot}",
+        "",
+        "A vision-language-action policy for the simulated table-top of vla_sim: a picture and an instruction to one "
+        "arm action, a picture and a question to an answer, with the same weights.",
+        "",
+        f"- model: `{(config.get('architectures') or ['?'])[0]}` of transformers",
+        f"- action: {len(space['dimensions'])} dimensions of {space['bins']} bins, one step of "
+        f"{control.get('period_s', '?')} s; action tokens by strategy `{info['vocabulary']['strategy']}`; ranges, "
+        "order, prompt and vocabulary stand in rt2.json",
+        f"- prompt: `{info['prompt']['action']}`",
+        "- weights: safetensors",
+        f'- use: `./vla up robot:={robot} policy:=rt2 checkpoint:=THIS_FOLDER`, `./vla ask "..."`',
+        "",
+        "## Training",
+        "",
+        *(_training(card["training"]) if card["training"] else ["Not written down."]),
+        "",
+        "## Measured success",
+        "",
+        *_measured(card["measured"]),
+        *_answered(card["answered"]),
+        "",
+        "## Limits",
+        "",
+        "It knows the objects, the table and the camera of this simulator, and nothing of another scene or of a real "
+        "robot. The controller's limits and its safety gate stay responsible for what moves.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _training(facts: Mapping[str, Any]) -> list[str]:
+    lines = ["```", *facts["commands"], "```", ""]
+    lines += [
+        f"{facts['steps']} steps of {facts['images']} pictures with up to {facts['samples']} prompts each, seed "
+        f"{facts['seed']}, begun with `{facts['base']}`. Robot data {100 * facts['robot_share']:.0f} % of the mixture:",
+        "",
+    ]
+    lines += [f"- {each['folder']}: {each['episodes']} episodes, {each['frames']} frames" for each in facts["data"]]
+    texts = [*(["questions and captions about these frames, with true answers"] if facts["scene_questions"] else [])]
+    lines += ["", f"Image-text data: {', '.join([*texts, *facts['texts']]) or 'none'}."]
+    if facts.get("soft_bins") or facts.get("grounding"):
+        lines.append(
+            f"Targets of translations are spread over bins (deviation {facts['soft_bins']:g}); two attention heads are "
+            f"shown where object and target are (weight {facts['grounding']:g})."
+        )
+    lines += [line for note in facts.get("notes", ()) for line in ("", note)]
+    figures = facts.get("validation") or {}
+    named = [(text, figures.get(key)) for key, text in _VALIDATION.items()]
+    if figures:
+        lines += ["", f"On held-out episodes, at step {figures.get('step', 0):.0f}, given the true tokens before:", ""]
+        lines += ["| figure | value |", "|---|---|"]
+        lines += [f"| {text} | {value:.3g} |" for text, value in named if value is not None]
+    return lines
+
+
+def _measured(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return ["Not measured yet: `./vla eval --policy rt2 --checkpoint THIS_FOLDER --card THIS_FOLDER`."]
+    from vla_training.model_card import measured_table  # which imports this module
+
+    return measured_table(rows)
+
+
+def _answered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for row in rows:
+        lines += ["", f"Questions about fresh scenes (`./vla eval questions`, seed {row['seed']}), exact answers:", ""]
+        lines += ["| kind | right |", "|---|---|"]
+        lines += [f"| {kind} | {100 * one['share']:.0f} % of {one['asked']} |" for kind, one in row["kinds"].items()]
+        lines.append(f"| all | {100 * row['share']:.0f} % of {row['asked']} |")
+    return lines

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vla train rt2`: co-fine-tunes a vision-language model on robot data and image-text data.
+
+Robot data are folders of `vla data` and `vla dagger`; image-text data are questions about the same frames with the
+simulator's true answers, and any sets on disk given with --texts (a folder with metadata.jsonl, or a LLaVA .json file).
+RUN gets checkpoint/ (a folder that transformers loads, with rt2.json), train.csv, validation.csv and the state from
+which the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vla_training.arguments import Parser, natural, positive, share
+from vla_training.errors import TrainingError
+from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, read
+from vla_training.train_command import INTERRUPTED, RECORD, chosen_device, say, stop_flag
+
+if TYPE_CHECKING:
+    from vla_training.rt2.robot_data import RobotData
+    from vla_training.rt2.trainer import RT2Trainer
+
+SMALL_RECIPE = {"rate": 1e-3, "soft_bins": 3.0, "grounding": 0.5, "prompt": "small"}
+BASE_RECIPE = {"rate": 2e-5, "soft_bins": 0.0, "grounding": 0.0, "prompt": "rt2"}
+LORA_RATE = 5e-4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `vla train rt2`; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    import torch  # seconds, so not before the arguments are known to be good
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    from vla_training.rt2.robot_data import load_robot_data
+
+    device = chosen_device(arguments.device)
+    data = load_robot_data(arguments.data, say)
+    _begin(arguments)
+    trainer, validate = _make(arguments, data, device)
+    resumed = trainer.resume()
+    begins = f"goes on at step {trainer.step}" if resumed else "begins"
+    weights = sum(p.numel() for p in trainer.network.parameters()) / 1e6
+    say(f"{arguments.out}: {begins}; {weights:.1f} M parameters, {len(data.table)} frames of {data.robot}, on {device}")
+    if trainer.step >= trainer.settings.steps:
+        say(f"nothing to do: step {trainer.step} is reached; a larger --steps continues")
+        return 0
+    record = _remember(arguments, data, "vla train rt2 " + shlex.join(argv or ()))
+    return _train(trainer, validate, record)
+
+
+def _make(arguments: argparse.Namespace, data: RobotData, device: str) -> tuple[RT2Trainer, Any]:
+    from vla_training.rt2 import assembly
+
+    return assembly.assemble(arguments, recipe(arguments), data, device)
+
+
+def recipe(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is not given on the command line, by what the run begins with."""
+    values: dict[str, Any] = dict(SMALL_RECIPE if arguments.base == "small" else BASE_RECIPE)
+    if arguments.lora:
+        values["rate"] = LORA_RATE
+    given = {key: getattr(arguments, key) for key in values}
+    return values | {key: value for key, value in given.items() if value is not None}
+
+
+def _train(trainer: RT2Trainer, validate: Any, record: dict[str, Any]) -> int:
+    from vla_training.rt2.card import write_training
+    from vla_training.rt2.trainer import CHECKPOINT
+
+    def on_checkpoint() -> None:
+        figures = (read(trainer.folder / VALIDATION_LOG) or [{}])[-1]
+        write_training(trainer.folder / CHECKPOINT, record | {"steps": trainer.step, "validation": figures})
+
+    with stop_flag() as stopped:
+        trainer.run(say, validate, stopped, on_checkpoint)
+    if trainer.step < trainer.settings.steps:
+        say(f"stopped and saved at step {trainer.step}; the same command goes on from here")
+        return INTERRUPTED
+    say(f"done: {trainer.folder / CHECKPOINT}")
+    return 0
+
+
+def _begin(arguments: argparse.Namespace) -> None:
+    """Make the folder, or check that it holds a run that began alike. Raises TrainingError."""
+    from vla_training.train_state import STATE_FILE
+
+    folder: Path = arguments.out
+    if arguments.resume and not (folder / STATE_FILE).exists():
+        raise TrainingError(f"nothing to resume in {folder}: {STATE_FILE} is missing; leave --resume out to begin")
+    if arguments.fresh:
+        for name in (STATE_FILE, RECORD, TRAIN_LOG, VALIDATION_LOG):
+            (folder / name).unlink(missing_ok=True)
+    elif (folder / STATE_FILE).exists() and (before := _record(folder)):
+        for key in ("base", "lora"):
+            if before.get(key) != getattr(arguments, key):
+                raise TrainingError(
+                    f"{folder} holds a run with {key} {before.get(key)!r}, not {getattr(arguments, key)!r}; --fresh "
+                    "replaces it, or use another --out"
+                )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _remember(arguments: argparse.Namespace, data: RobotData, command: str) -> dict[str, Any]:
+    """Write down what the run is made of; a resumed run keeps the earlier commands."""
+    keys = ("base", "lora", "images", "samples", "robot_share", "seed")
+    record: dict[str, Any] = {key: getattr(arguments, key) for key in keys}
+    record |= recipe(arguments) | {"robot": data.robot, "data": data.sources}
+    record["texts"] = [str(path) for path in arguments.texts]
+    record["scene_questions"] = arguments.scene_questions
+    record["commands"] = list(dict.fromkeys([*_record(arguments.out).get("commands", []), command]))
+    temporary = arguments.out / f".{RECORD}.tmp"
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, arguments.out / RECORD)
+    return record
+
+
+def _number(low: float) -> Callable[[str], float]:
+    def read_number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = low - 1
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least {low:g}")
+        return value
+
+    return read_number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="vla train rt2", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add, amount = parser.add_argument, _number(0.0)
+    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="robot data sets of one robot")
+    add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    add("--base", default="small", help="small (default), or a folder or hub id of a vision-language model")
+    add("--texts", type=Path, nargs="*", default=[], metavar="SET", help="image-text sets on disk")
+    add("--no-scene-questions", dest="scene_questions", action="store_false", help="none about the robot's frames")
+    add("--robot-share", type=share, default=0.66, help="of the mixture (default 0.66; 1 is robot data alone)")
+    add("--vocabulary", default="auto", choices=["auto", "integers", "overwrite", "new"], help="action tokens")
+    add("--prompt", default=None, help="rt2, rt2_state, openvla, ... or a .json file (default: rt2; small's own)")
+    add("--lora", type=natural, default=0, metavar="RANK", help="train LoRA matrices of this rank, not all weights")
+    add("--freeze-vision", action="store_true", help="leave the image encoder as it is")
+    add("--steps", type=positive, default=3200, help="updates in all (default 3200)")
+    add("--images", type=positive, default=32, help="pictures an update (default 32)")
+    add("--samples", type=positive, default=4, help="instructions or questions a picture (default 4)")
+    add("--rate", type=amount, default=None, help="learning rate (default: small 1e-3, LoRA 5e-4, else 2e-5)")
+    add("--soft-bins", type=amount, default=None, help="spread of targets over bins; 0: plain (default: small 3)")
+    add("--grounding", type=amount, default=None, help="weight of the attention loss (default: small 0.5, else 0)")
+    add("--ema", type=share, default=0.998, help="of the averaged weights; 0 keeps none (default 0.998)")
+    add("--bf16", action="store_true", help="compute in bfloat16, with weights and optimiser in float32")
+    add("--seed", type=natural, default=0)
+    add("--device", default="auto", help="auto (default), cpu or cuda")
+    add("--threads", type=natural, default=0, help="of the numerical library; 0 leaves its choice")
+    add("--report-every", type=positive, default=20, metavar="STEPS")
+    add("--validate-every", type=positive, default=500, metavar="STEPS")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="refuse to begin where nothing is to be resumed")
+    existing.add_argument("--fresh", action="store_true", help="forget what RUN holds (default: go on with it)")
+    return parser

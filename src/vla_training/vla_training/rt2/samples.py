@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the trainer draws: an image with several prompts and their answers, as token ids.
+
+One image serves several samples, since the expert and the simulator can label it for every task and many questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from vla_policy.presets import RT1_TABLETOP, RT2_TABLETOP
+from vla_policy.rt2.prompt import PromptTemplate
+from vla_policy.rt2.vocabulary import ActionVocabulary
+from vla_sim.scene import BLOCKS, BOWL
+from vla_sim.task import Task
+
+from vla_training.frames import ALL_TASKS, FrameTable
+from vla_training.language import training_sentences
+from vla_training.rt2.scene_text import Scene, draw_exchange
+from vla_training.training_data import TaskDraw
+
+POINTS = 2  # places in the picture that a sample may be grounded in: object and target
+_STATE_NOISE = (0.002, 0.002, 0.002, 0.0005)  # [m]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A prompt and its answer. bins: an action's bin tokens (d,), None for text.
+
+    points: (2, 3) places in the base frame [m] that the answer hangs on, NaN for none.
+    """
+
+    prompt: str
+    answer: tuple[int, ...]  # token ids, the end of text among them
+    bins: NDArray[np.int64] | None
+    points: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """An image (H, W, 3) uint8 and its samples."""
+
+    image: NDArray[np.uint8]
+    samples: tuple[Sample, ...]
+
+
+class Source(Protocol):
+    """Something to draw groups from."""
+
+    def draw(self, count: int, rng: np.random.Generator) -> Group:
+        """An image with at most `count` samples, and at least one."""
+
+
+class TextEncoder:
+    """Answers as token ids: no special tokens in front, the end of text behind."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.end = int(tokenizer.eos_token_id)
+
+    def __call__(self, text: str) -> tuple[int, ...]:
+        """Ids of an answer."""
+        return (*self._tokenizer(text, add_special_tokens=False)["input_ids"], self.end)
+
+
+class RobotSource:
+    """Demonstrations: what the expert does on a frame for several of the tasks that its table allows."""
+
+    def __init__(
+        self,
+        table: FrameTable,
+        rows: NDArray[np.int64],
+        prompt: PromptTemplate,
+        vocabulary: ActionVocabulary,
+        end: int,
+    ) -> None:
+        """`rows`: frames of the table to draw from; `end`: id of the end of text."""
+        self._table, self._rows, self._prompt = table, rows, prompt
+        self._vocabulary, self._end = vocabulary, end
+        self._draw = TaskDraw(table)
+        self._wordings = [training_sentences(task) for task in ALL_TASKS]
+
+    def draw(self, count: int, rng: np.random.Generator) -> Group:
+        """A frame with its episode's own task and others, families alike: `count` instructions, no task twice."""
+        row = int(rng.choice(self._rows))
+        others = self._draw.mixed(np.full(count - 1, row), 0.0, rng)
+        tasks = np.unique(np.append(others, self._table.own_task[row]))
+        state = self._table.proprio[row] + rng.normal(0.0, _STATE_NOISE)
+        wordings = [str(rng.choice(self._wordings[task])) for task in tasks]
+        samples = [self.sample(row, int(t), w, state) for t, w in zip(tasks, wordings, strict=True)]
+        return Group(self._table.images[row], tuple(samples))
+
+    def sample(self, row: int, task: int, wording: str, state: NDArray[np.floating] | None = None) -> Sample:
+        """One frame with one instruction; state (4,) of PROPRIO, the frame's own by default."""
+        bins = rt2_bins(self._table.tokens[row, task])
+        state = self._table.proprio[row] if state is None else state
+        return Sample(
+            self._prompt.action_prompt(wording, state),
+            (*(int(i) for i in self._vocabulary.encode(bins)), self._end),
+            bins,
+            self._table.goals[row, task].reshape(POINTS, 3).astype(np.float64),
+        )
+
+
+def rt2_bins(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Bins (8,) of RT2_TABLETOP for tokens (11,) of RT1_TABLETOP: the same ranges, terminate for mode."""
+    bins = [tokens[RT1_TABLETOP.index(name)] for name in RT2_TABLETOP.names[1:]]
+    terminate = int(tokens[RT1_TABLETOP.index("mode")] == 0)
+    return np.array([terminate, *bins], dtype=np.int64)
+
+
+class SceneSource:
+    """Questions and captions about the frames of a table, with true answers."""
+
+    def __init__(
+        self,
+        table: FrameTable,
+        rows: NDArray[np.int64],
+        prompt: PromptTemplate,
+        encode: Callable[[str], tuple[int, ...]],
+    ) -> None:
+        self._table, self._rows, self._prompt, self._encode = table, rows, prompt, encode
+
+    def draw(self, count: int, rng: np.random.Generator) -> Group:
+        """A frame with `count` questions."""
+        row = int(rng.choice(self._rows))
+        scene = scene_of(self._table, row)
+        samples: dict[str, Sample] = {}
+        for _ in range(4 * count):
+            exchange = draw_exchange(scene, rng)
+            if exchange is not None:
+                point = np.full((POINTS, 3), np.nan)
+                if exchange.about is not None:
+                    point[0] = exchange.about
+                prompt = self._prompt.question_prompt(exchange.question)
+                samples.setdefault(prompt, Sample(prompt, self._encode(exchange.answer), None, point))
+            if len(samples) == count:
+                break
+        return Group(self._table.images[row], tuple(samples.values()))
+
+
+_PICK = [ALL_TASKS.index(Task("pick", block)) for block in BLOCKS]
+_PLACE = ALL_TASKS.index(Task("place", BLOCKS[0], BOWL))
+
+
+def scene_of(table: FrameTable, row: int) -> Scene:
+    """The truth of one frame."""
+    goals = table.goals[row].astype(np.float64)
+    return Scene(goals[_PICK, :3], goals[_PLACE, 3:], table.proprio[row, :3].astype(np.float64))
+
+
+class Mixture:
+    """Robot data with probability `robot`, image-text data of several sources otherwise, by samples."""
+
+    def __init__(self, robot: Source, texts: Sequence[tuple[Source, float]], share: float) -> None:
+        """texts: each with its weight; share: of the robot, 1 where there are none."""
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"the robot's share is {share}; valid is above 0 and at most 1")
+        self._robot, self._texts = robot, [source for source, _ in texts]
+        weights = np.array([weight for _, weight in texts])
+        self._weights = weights / weights.sum() if len(weights) else weights
+        self._share = share if self._texts else 1.0
+
+    def draw(self, count: int, rng: np.random.Generator) -> Group:
+        """A group of one of the sources."""
+        if rng.random() < self._share:
+            return self._robot.draw(count, rng)
+        return self._texts[int(rng.choice(len(self._texts), p=self._weights))].draw(count, rng)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Co-fine-tuning of a vision-language model on a mixture: resumable, with live metrics."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.checkpoint import RT2Info, save_checkpoint
+
+from vla_training.rt2.collate import Collator, collator, to_device
+from vla_training.rt2.grounding import Grounding
+from vla_training.rt2.packing import PackedBatch
+from vla_training.rt2.samples import Group, Source
+from vla_training.rt2.settings import RT2Settings
+from vla_training.rt2.token_loss import TokenLoss
+from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, append, drop_after
+from vla_training.train_state import load_state, save_state
+
+CHECKPOINT = "checkpoint"
+Validate = Callable[["RT2Trainer"], dict[str, float]]
+
+
+class RT2Trainer:
+    """Holds model, averaged model, optimiser and mixture; `run` trains to `settings.steps`."""
+
+    def __init__(
+        self,
+        backend: VlmBackend,
+        info: RT2Info,
+        mixture: Source,
+        settings: RT2Settings,
+        folder: Path,
+        grounding: Grounding | None = None,
+    ) -> None:
+        """The model is trained in place; parameters that need no gradient stay as they are."""
+        self.backend, self.info, self.settings, self.folder = backend, info, settings, folder
+        self.network: nn.Module = backend.model
+        self.average = copy.deepcopy(self.network).requires_grad_(False) if settings.ema else None
+        self.collate: Collator = collator(backend)
+        self.step = 0
+        self._mixture, self._grounding = mixture, grounding
+        self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
+        self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
+        if grounding is not None:
+            backend.model.set_attn_implementation("eager")  # the only one that tells where it looks
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The image encoder, pretrained and to be kept, learns at its own rate; word embeddings do not decay."""
+        words = self.backend.model.get_input_embeddings().weight
+        groups: dict[str, list[nn.Parameter]] = {"words": [], "vision": [], "other": []}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                kind = "words" if parameter is words else "vision" if "vision" in name or "visual" in name else "other"
+                groups[kind].append(parameter)
+        changes = {"words": {"weight_decay": 0.0}, "vision": {"base": self.settings.vision_rate}, "other": {}}
+        return [
+            {"params": parameters, "base": self.settings.rate, **changes[kind]}
+            for kind, parameters in groups.items()
+            if parameters
+        ]
+
+    def resume(self) -> bool:
+        """Continue from the folder's state, if there is one. Raises TrainingError for one that does not fit."""
+        step = load_state(self.folder, self.network, self.average or nn.Module(), self._optimiser)
+        self.step = step or 0
+        for name in (TRAIN_LOG, VALIDATION_LOG) if step is not None else ():
+            drop_after(self.folder / name, self.step)
+        return step is not None
+
+    def run(
+        self,
+        report: Callable[[str], None],
+        validate: Validate | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        on_checkpoint: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train until `settings.steps` or until `stop` says so; saves at each validation and at the end."""
+        rng = np.random.default_rng([self.settings.seed, self.step])
+        losses: list[dict[str, float]] = []
+        started, first = time.monotonic(), self.step
+        while self.step < self.settings.steps and not stop():
+            losses.append(self._train_step(rng))
+            self.step += 1
+            if self.step % self.settings.report_every == 0:
+                self._report(report, losses, (self.step - first) / (time.monotonic() - started))
+                losses.clear()
+            if self.step % self.settings.validate_every == 0 and self.step < self.settings.steps:
+                self._checkpoint(report, validate)
+                on_checkpoint()
+        self._checkpoint(report, validate if self.step >= self.settings.steps else None)
+        on_checkpoint()
+
+    def _report(self, report: Callable[[str], None], losses: Sequence[dict[str, float]], rate: float) -> None:
+        columns = {key: [row[key] for row in losses if not math.isnan(row[key])] for key in losses[0]}
+        mean = {key: sum(values) / len(values) if values else math.nan for key, values in columns.items()}
+        left = (self.settings.steps - self.step) / rate / 60
+        figures = " ".join(f"{key} {value:.3f}" for key, value in mean.items())
+        report(f"step {self.step}/{self.settings.steps} {figures}  {rate:.2f} steps/s, {left:.0f} min left")
+        append(self.folder / TRAIN_LOG, {"step": self.step, **mean})
+
+    def _checkpoint(self, report: Callable[[str], None], validate: Validate | None) -> None:
+        save_state(self.folder, self.step, self.network, self.average or nn.Module(), self._optimiser)
+        self.export(self.folder / CHECKPOINT)
+        if validate is not None:
+            figures = validate(self)
+            append(self.folder / VALIDATION_LOG, {"step": self.step, **figures})
+            report("  validation: " + ", ".join(f"{k} {v:.3g}" for k, v in figures.items()))
+
+    def export(self, folder: Path) -> None:
+        """Write the averaged model as a checkpoint that the policy loads."""
+        save_checkpoint(folder, merged(self.average or self.network), self.backend.processor, self.info)
+
+    def _train_step(self, rng: np.random.Generator) -> dict[str, float]:
+        groups = [self._mixture.draw(self.settings.samples, rng) for _ in range(self.settings.images)]
+        factor = self.settings.rate_factor(self.step)
+        for group in self._optimiser.param_groups:
+            group["lr"] = group["base"] * factor
+        set_training(self.network)
+        logits, batch, attentions = self._forward(self.network, groups, self._grounding is not None)
+        losses = self._loss(logits, batch.targets, batch.dims)
+        total = losses.mean()
+        ground = torch.zeros(())
+        if self._grounding is not None:
+            points = np.stack([sample.points for group in groups for sample in group.samples])
+            ground = self._grounding.loss(attentions[self._grounding.layer], batch, points)
+            total = total + self.settings.grounding * ground
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self._optimiser.step()
+        self._update_average()
+        return self._figures(losses.detach(), batch, float(ground.detach()))
+
+    @staticmethod
+    def _figures(losses: Tensor, batch: PackedBatch, ground: float) -> dict[str, float]:
+        action = batch.dims >= 0
+        means = [float(part.mean()) if part.numel() else math.nan for part in (losses[action], losses[~action])]
+        return {"action": means[0], "text": means[1], "grounding": ground}
+
+    def _forward(
+        self, network: nn.Module, groups: Sequence[Group], attend: bool = False
+    ) -> tuple[Tensor, PackedBatch, Any]:
+        inputs, batch = to_device(*self.collate(groups), self.backend.device)
+        with self._precision():
+            out = base_model(network)(**inputs, use_cache=False, output_attentions=attend)
+            hidden = out.last_hidden_state[batch.rows, batch.columns]
+            logits = network.get_output_embeddings()(hidden)  # type: ignore[operator]
+        return logits, batch, out.attentions if attend else None
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if not self.settings.bf16:
+            return nullcontext()
+        return torch.autocast(self.backend.device.type, dtype=torch.bfloat16)
+
+    @torch.no_grad()
+    def predict(self, groups: Sequence[Group], allowed: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
+        """Most probable token ids of each sample's answer, each given the true ones before it.
+
+        `allowed`: ids among which an action's tokens are looked for. A text answer that is right here at every place is
+        what greedy decoding gives.
+        """
+        network = self.average or self.network
+        network.eval()
+        logits, batch, _ = self._forward(network, groups)
+        best = logits.argmax(dim=-1)
+        if allowed is not None:
+            among = logits[:, torch.from_numpy(allowed).to(logits.device)].argmax(dim=-1)
+            best = torch.where(batch.dims >= 0, torch.from_numpy(allowed).to(among)[among], best)
+        samples = batch.samples.cpu().numpy()
+        ids = best.cpu().numpy()
+        return [ids[samples == i] for i in range(int(samples[-1]) + 1)]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        if self.average is None:
+            return
+        decay = min(self.settings.ema, (self.step + 1) / (self.step + 10))
+        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+        trained = [(a, p.detach()) for a, p in pairs if p.requires_grad]
+        torch._foreach_lerp_([a for a, _ in trained], [p for _, p in trained], 1.0 - decay)
+
+
+def base_model(network: Any) -> nn.Module:
+    """The model without its head, whose last hidden state the head reads; also inside a LoRA wrapper."""
+    inner = network.get_base_model() if hasattr(network, "get_base_model") else network
+    model: nn.Module = inner.model
+    return model
+
+
+def set_training(network: nn.Module) -> None:
+    """Training mode; batch norms keep their statistics, for the frames of an episode are no fair sample."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def merged(network: nn.Module) -> nn.Module:
+    """The model itself, with LoRA's matrices added into its weights where there are any."""
+    if not hasattr(network, "merge_and_unload"):
+        return network
+    return copy.deepcopy(network).merge_and_unload()  # type: ignore[no-any-return,operator]
