@@ -27,6 +27,7 @@ setup(
             "plot = vla_demo.plot:main",
             "bench_period = vla_demo.bench_period:main",
             "say = vla_demo.say_ros:main",
+            "ask = vla_demo.ask_ros:main",
         ],
     },
 )

@@ -65,6 +65,7 @@ def test_every_property_of_an_argument_is_declared():
 COMBINATIONS = [
     {},
     {"robot": "wx250s", "policy": "expert", "instruction": "push 'it': 5 cm", "rate": "4", "camera_delay": "0.25"},
+    {"policy": "rt2", "checkpoint": "some/model", "decode": "sample", "quantization": "int8", "plan": "true"},
     {"sim": "none", "policy": "replay", "replay_file": "true", "device": "cpu", "instruction": "5"},
 ]
 

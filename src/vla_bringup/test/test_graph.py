@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from vla_bringup.description import FromArgument, GraphError, Node, OnExit, Select
+import yaml
+from vla_bringup.description import FileEntry, FromArgument, GraphError, Node, OnExit, Select
 from vla_bringup.graph import GRAPH
-from vla_bringup.resolution import IncludeStart, NodeStart
+from vla_bringup.resolution import Graph, IncludeStart, NodeStart
 
 SHARE = Path(__file__).parents[1]  # launch/ and config/ stand there as links
 CHOICES = {argument.name: argument.choices for argument in GRAPH.arguments if argument.choices}
@@ -54,6 +55,9 @@ def test_seed_is_a_whole_number(text):
         ({"policy": "expert", "sim": "gazebo"}, "scene_state"),
         ({"policy": "replay"}, "replay_file"),
         ({"policy": "rt1", "replay_file": "x.npz"}, "only policy:=replay"),
+        ({"policy": "rt2", "replay_file": "x.npz"}, "only policy:=replay"),
+        ({"policy": "rt1", "decode": "beam"}, "only policy:=rt2"),
+        ({"policy": "expert", "narrow": "false"}, "only policy:=rt2"),
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
     ],
 )
@@ -129,6 +133,28 @@ def test_what_moves_the_robot_is_required():
 def test_the_description_needs_no_ros():
     code = "import sys, vla_bringup.graph; assert not {'rclpy', 'launch', 'ament_index_python'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=SHARE)
+
+
+@pytest.mark.parametrize("robot", CHOICES["robot"])
+def test_the_policy_is_told_the_limits_that_the_controller_reads(robot):
+    starts = GRAPH.resolve({"robot": robot, "policy": "rt2"}, SHARE)
+    told = next(start.parameters for start in starts if start.executable == "policy_node")
+    read = yaml.safe_load((SHARE / "config" / "robots" / f"{robot}.yaml").read_text(encoding="utf-8"))
+    assert (told["workspace_low"], told["workspace_high"]) == (read["workspace"]["lower"], read["workspace"]["upper"])
+    assert {type(number) for number in told["workspace_low"]} == {float}
+    assert (told["linear_speed"], told["angular_speed"]) == (
+        read["tool_speed"]["linear"],
+        read["tool_speed"]["angular"],
+    )
+    assert told["narrow"] is True
+
+
+@pytest.mark.parametrize("content", ["", "a: 1", "a: {b: [1, x]}", "a: {b: text}", "a: ["])
+def test_a_file_without_the_numbers_is_named_with_the_key(content, tmp_path):
+    (tmp_path / "file.yaml").write_text(content, encoding="utf-8")
+    node = Node("p", "e", parameters={"n": FileEntry("{share}/file.yaml", "a.b")})
+    with pytest.raises(GraphError, match=r"file.yaml has no numbers under a.b"):
+        Graph((), (node,)).resolve({}, tmp_path)
 
 
 def test_a_missing_file_is_named():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-Value = bool | int | float | str
+Value = bool | int | float | str | list[float]
 Condition = Mapping[str, tuple[Value, ...]]
 
 
@@ -96,6 +96,14 @@ class FileText:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A number, or a list of numbers, under the dotted `key` of the YAML file at `template` (as in Template)."""
+
+    template: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """A parameter that takes its value from the entry of `choices` that the argument `name` chooses."""
 
@@ -103,7 +111,7 @@ class Select:
     choices: "Mapping[Value, Setting]"
 
 
-Setting = Value | FromArgument | Matches | Template | FileText | Select
+Setting = Value | FromArgument | Matches | Template | FileText | FileEntry | Select
 
 
 @dataclass(frozen=True, slots=True)

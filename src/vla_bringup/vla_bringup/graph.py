@@ -20,6 +20,7 @@ from collections.abc import Mapping
 
 from .description import (
     Argument,
+    FileEntry,
     FileText,
     FromArgument,
     Include,
@@ -41,19 +42,29 @@ SIM_TIME = {"use_sim_time": Matches(GAZEBO)}
 ROBOT = {"robot_config": FromArgument("robot")}
 WEIGHTS: Mapping[Value, Setting] = {
     "rt1": FromArgument("checkpoint"),
+    "rt2": FromArgument("checkpoint"),
     "replay": FromArgument("replay_file"),
     "expert": "",
 }
 BOOLEAN = ("true", "false")
+ROBOT_FILE = "{share}/config/robots/{robot}.yaml"
+LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives less probability to legal tokens."
 
 ARGUMENTS = (
     Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ("fr3", "wx250s")),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
-    Argument("policy", "rt1", "What turns images into actions.", ("rt1", "expert", "replay")),
+    Argument("policy", "rt1", "What turns images into actions.", ("rt1", "rt2", "expert", "replay")),
     Argument(
-        "checkpoint", "", "Weights of policy:=rt1: a folder, or a shipped name; empty: the one shipped for the robot."
+        "checkpoint",
+        "",
+        "Weights of policy:=rt1 or rt2: a folder, a shipped name, or (rt2) a hub id; empty: shipped for the robot.",
     ),
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
+    Argument("decode", "greedy", "How rt2 chooses among the legal action tokens.", ("greedy", "sample", "beam")),
+    Argument("quantization", "none", "Of rt2's weights.", ("none", "int8", "int4")),
+    Argument("plan", "false", "true: rt2 writes a plan before each action, on /vla/plan.", BOOLEAN, kind=bool),
+    Argument("min_legal_mass", "0.0", LEGAL_MASS, kind=float, low=0.0, high=1.0),
+    Argument("narrow", "true", "true: rt2 cannot choose motion out of the workspace or too fast.", BOOLEAN, kind=bool),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
     Argument("controller_rate", "20.0", "Setpoints per second [Hz].", kind=float, low=5.0, high=100.0),
@@ -73,7 +84,12 @@ RULES = (
         "the expert reads the objects' true poses on /sim/scene_state, which only sim:=mujoco publishes",
     ),
     Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
-    Rule({"policy": ("rt1", "expert")}, "only policy:=replay reads it", keep_default=("replay_file",)),
+    Rule({"policy": ("rt1", "rt2", "expert")}, "only policy:=replay reads it", keep_default=("replay_file",)),
+    Rule(
+        {"policy": ("rt1", "expert", "replay")},
+        "only policy:=rt2 reads it",
+        keep_default=("decode", "quantization", "plan", "min_legal_mass", "narrow"),
+    ),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
 )
 
@@ -115,6 +131,15 @@ STACK = (
             "record": FromArgument("record_file"),
             "device": FromArgument("device"),
             "rate": FromArgument("rate"),
+            "decode": FromArgument("decode"),
+            "quantization": FromArgument("quantization"),
+            "plan": FromArgument("plan"),
+            "min_legal_mass": FromArgument("min_legal_mass"),
+            "narrow": FromArgument("narrow"),
+            "workspace_low": FileEntry(ROBOT_FILE, "workspace.lower"),
+            "workspace_high": FileEntry(ROBOT_FILE, "workspace.upper"),
+            "linear_speed": FileEntry(ROBOT_FILE, "tool_speed.linear"),
+            "angular_speed": FileEntry(ROBOT_FILE, "tool_speed.angular"),
             **SIM_TIME,
         },
     ),

@@ -8,10 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from .description import (
     Argument,
     Condition,
+    FileEntry,
     FileText,
     FromArgument,
     GraphError,
@@ -128,10 +132,23 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
         case FileText(template):
             content = _existing(Path(template.format(share=share, **values))).read_text(encoding="utf-8")
             return content.replace("package://vla_bringup/", f"{share}/")
+        case FileEntry(template, key):
+            return _numbers(_existing(Path(template.format(share=share, **values))), key)
         case Select(name, choices):
             return _set(choices[values[name]], values, share)
         case _:
             return setting
+
+
+def _numbers(path: Path, key: str) -> float | list[float]:
+    """Return the number or the list of numbers under the dotted `key`; as floats, which ROS tells from integers."""
+    try:
+        found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for part in key.split("."):
+            found = found[part]
+        return [float(number) for number in found] if isinstance(found, list) else float(found)
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise GraphError(f"{path} has no numbers under {key}: {type(error).__name__}: {error}") from error
 
 
 def _existing(path: Path) -> Path:

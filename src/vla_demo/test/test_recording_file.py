@@ -36,6 +36,16 @@ def test_what_is_kept_comes_back(recording: Recording, tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == [FILE]
 
 
+def test_a_recording_from_before_the_legal_mass_can_still_be_drawn(recording: Recording, tmp_path: Path) -> None:
+    save_recording(recording, "a title", tmp_path / FILE)
+    with np.load(tmp_path / FILE) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != "policy.legal_mass"}
+    np.savez(tmp_path / "old.npz", **arrays)
+    loaded, _ = load_recording(tmp_path / "old.npz")
+    assert [sample.stamp for sample in loaded.policy] == [sample.stamp for sample in recording.policy]
+    assert all(np.isnan(sample.legal_mass) for sample in loaded.policy)
+
+
 def test_an_empty_recording_too(tmp_path: Path) -> None:
     save_recording(Recording(), "", tmp_path / FILE)
     assert load_recording(tmp_path / FILE)[0] == Recording()

@@ -52,7 +52,7 @@ def graph_eval(arguments: Sequence[str] | None = None) -> int:
 
 def _add_common(parser: argparse.ArgumentParser, seed: int) -> None:
     parser.add_argument("--robot", default="fr3", help="fr3 or wx250s (default: %(default)s)")
-    parser.add_argument("--policy", default="rt1", help="rt1 or expert (default: %(default)s)")
+    parser.add_argument("--policy", default="rt1", help="rt1, rt2 or expert (default: %(default)s)")
     parser.add_argument("--checkpoint", default="", help="weights of the policy: a shipped name or a path")
     parser.add_argument("--seed", type=int, default=seed, help="chooses tables and sentences (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=30.0, help="[s] for one instruction (default: %(default)s)")

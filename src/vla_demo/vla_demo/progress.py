@@ -112,6 +112,7 @@ class Progress:
         parts = [f"score {sum(e.success for e in recording.episodes)}/{len(recording.episodes)} of {self._count}"]
         if policy:
             sure = f", sure {100 * policy.confidence:.0f} %" if math.isfinite(policy.confidence) else ""
+            sure += f", legal {100 * policy.legal_mass:.0f} %" if math.isfinite(policy.legal_mass) else ""
             parts.append(f"policy {policy.state} {policy.rate:.1f} Hz{sure}")
         if tick:
             parts.append(f"controller {tick.state} {recent_rate(recording.controller, now):.1f} Hz")

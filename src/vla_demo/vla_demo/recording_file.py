@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,9 @@ def _column(samples: Sequence[Any], name: str, joints: int) -> Any:
 
 
 def _samples(name: str, kind: type[Any], arrays: dict[str, Any]) -> list[Any]:
-    kept = [item.name for item in fields(kind) if item.name not in _LEFT_OUT]
+    named = [item for item in fields(kind) if item.name not in _LEFT_OUT]
+    # An older recording lacks what was added since: its samples take the default.
+    kept = [item.name for item in named if item.default is MISSING or f"{name}.{item.name}" in arrays]
     columns = [arrays[f"{name}.{item}"] for item in kept]
     columns = [column if item in _JOINTS else column.tolist() for item, column in zip(kept, columns, strict=True)]
     extra: dict[str, Any] = dict.fromkeys(_LEFT_OUT, ()) if kind is ChunkSample else {}

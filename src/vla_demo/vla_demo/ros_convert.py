@@ -90,6 +90,7 @@ def policy(message: PolicyStatus) -> PolicySample:
         observation_age=message.observation_age,
         confidence=message.token_confidence,
         reason=message.reason,
+        legal_mass=message.legal_mass,
     )
 
 

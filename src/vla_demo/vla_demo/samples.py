@@ -61,7 +61,7 @@ class ChunkSample:
 
 @dataclass(frozen=True, slots=True)
 class PolicySample:
-    """The policy node's own account: rate [Hz], times [s], confidence 0..1 (NaN without tokens)."""
+    """The policy node's own account: rate [Hz], times [s], confidence and legal mass 0..1 (NaN without)."""
 
     stamp: float
     state: str
@@ -71,6 +71,7 @@ class PolicySample:
     observation_age: float
     confidence: float
     reason: str
+    legal_mass: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from vla_policy.recording import FORMAT, chunk_to_dict
 
 from vla_msgs import msg as messages
 from vla_msgs.action import ExecuteInstruction
+from vla_msgs.srv import Ask
 
 STATUS = messages.PolicyStatus
 PATIENCE_S = 30.0  # a loaded machine is slow; a test that passes does not wait
@@ -39,14 +41,24 @@ def write_recording(path: Path, long: int, short: int) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def start(*parameters: str) -> subprocess.Popen[str]:
+def install_talking_policy(folder: Path) -> dict[str, str]:
+    """Install talking_policy.py as a distribution with an entry point in `folder`; return what to add to environ."""
+    shutil.copy(Path(__file__).with_name("talking_policy.py"), folder)
+    info = folder / "talking_policy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: talking-policy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vla_policy.policies]\ntalking = talking_policy:create\n")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def start(*parameters: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     arguments = [item for parameter in parameters for item in ("-p", parameter)]
     return subprocess.Popen(
         [sys.executable, "-m", "vla_policy.policy_node", "--ros-args", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
     )
 
 
@@ -67,6 +79,7 @@ class Robot(Node):
         self.statuses: list[messages.PolicyStatus] = []
         self.diagnostics: list[DiagnosticArray] = []
         self.instructions: list[messages.Instruction] = []
+        self.plans: list[messages.Plan] = []
         self.seeing, self.spoil, self.count = True, lambda msg: msg, 0
         self._observations = self.create_publisher(messages.Observation, "/vla/observation", best_effort)
         self._tell = self.create_publisher(messages.Instruction, "/vla/instruction", latched)
@@ -74,6 +87,8 @@ class Robot(Node):
         self.create_subscription(messages.PolicyStatus, "/vla/policy_status", self.statuses.append, 50)
         self.create_subscription(messages.Instruction, "/vla/instruction", self.instructions.append, 10)
         self.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
+        self.create_subscription(messages.Plan, "/vla/plan", self.plans.append, latched)
+        self.asking = self.create_client(Ask, "/vla/ask")
         self.client = ActionClient(self, ExecuteInstruction, "/vla/execute_instruction")
         self.create_timer(0.05, self._see)
 
@@ -120,6 +135,15 @@ class Robot(Node):
         assert self.spin(seconds, future.done), "the goal did not end"
         return future.result().result
 
+    def ask_later(self, question: str):
+        assert self.asking.wait_for_service(PATIENCE_S)
+        return self.asking.call_async(Ask.Request(question=question))
+
+    def ask(self, question: str) -> Ask.Response:
+        future = self.ask_later(question)
+        assert self.spin(PATIENCE_S, future.done), f"no reply to {question[:40]!r}"
+        return future.result()
+
     def calm(self) -> None:
         """Stop the policy, mend the camera, forget what was heard."""
         self.seeing, self.spoil = True, lambda msg: msg
@@ -127,7 +151,7 @@ class Robot(Node):
         self.reaches(STATUS.STATE_STOPPED, stop)
         self.spin(PATIENCE_S, lambda: any(told.id == stop for told in self.instructions))
         self.spin(0.1)  # what was sent before the stop
-        for heard in (self.chunks, self.diagnostics, self.instructions):
+        for heard in (self.chunks, self.diagnostics, self.instructions, self.plans):
             heard.clear()
 
     def show_scene(self, name: str, position: tuple[float, float, float]) -> None:
@@ -144,11 +168,12 @@ class Robot(Node):
 
 
 @contextmanager
-def around(*parameters: str) -> Iterator[Robot]:
-    """Run a policy node of its own with these parameters, and stop it afterwards."""
-    process = start(*parameters)
+def around(*parameters: str, environment: Mapping[str, str] | None = None, seeing: bool = True) -> Iterator[Robot]:
+    """Run a policy node of its own with these parameters, and stop it afterwards; without `seeing` it has no camera."""
+    process = start(*parameters, environment=environment)
     rclpy.init()
     robot = Robot()
+    robot.seeing = seeing
     try:
         assert robot.spin(2 * PATIENCE_S, lambda: bool(robot.statuses)), f"no status; exit {process.poll()}"
         yield robot

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages to NumPy and back, without a running node."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
@@ -13,11 +15,14 @@ from vla_policy.ros.conversions import (  # noqa: E402
     ChunkContext,
     chunk_to_msg,
     observation_from_msg,
+    plan_to_msg,
     pose_from_msg,
     pose_to_msg,
     scene_from_msg,
+    status_to_msg,
     task_from_msg,
 )
+from vla_policy.runner import State, Status, Task  # noqa: E402
 
 
 def observation_msg(padding: int = 0) -> "messages.Observation":
@@ -94,3 +99,23 @@ def test_joint_deltas_carry_the_observed_joints_in_their_own_order() -> None:
         chunk_to_msg(chunk(ActionMode.JOINT_DELTA, ("b", "c"), np.zeros(2)), context)
     with pytest.raises(ActionValueError, match="step 0 has 2 joints"):
         chunk_to_msg(chunk(ActionMode.JOINT_POSITION, ("b",), np.zeros(2)), context)
+
+
+def test_a_plan_carries_its_instruction_and_stamp_and_an_empty_one_is_none() -> None:
+    context = ChunkContext(observation_msg(), "id", 0.0)
+    msg = plan_to_msg(replace(chunk(ActionMode.EE_DELTA), plan=" pick up the block\n"), context)
+    assert (msg.text, msg.instruction_id, msg.header.stamp) == (
+        "pick up the block",
+        "id",
+        context.observation.header.stamp,
+    )
+    assert plan_to_msg(replace(chunk(ActionMode.EE_DELTA), plan=" \n"), context) is None
+
+
+def test_every_figure_of_the_status_is_in_its_message() -> None:
+    status = Status(State.WAITING, "why", Task("id", "text", 1.0), 5.0, 0.1, 0.2, 0.3, 4, 3, 2, 0.5, 6)
+    msg = status_to_msg(status, messages.PolicyStatus().header.stamp, "rt2", "weights")
+    assert (msg.policy, msg.checkpoint, msg.instruction_id, msg.instruction) == ("rt2", "weights", "id", "text")
+    for item in fields(Status):
+        if item.name not in ("task", "task_chunks"):
+            assert getattr(msg, item.name) == getattr(status, item.name), item.name

@@ -135,3 +135,9 @@ def test_an_instruction_that_cannot_be_served_is_an_error_and_the_next_one_works
 ) -> None:
     assert reason in robot.reaches(STATUS.STATE_ERROR, robot.tell(text)).reason
     robot.reaches(STATUS.STATE_RUNNING, robot.tell("long"))
+
+
+def test_a_policy_that_cannot_answer_says_so(robot: Any) -> None:
+    reply = robot.ask("what is on the table?")
+    assert not reply.success
+    assert reply.message == "policy replay cannot answer questions"

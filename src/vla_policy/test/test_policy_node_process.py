@@ -22,6 +22,12 @@ pytestmark = pytest.mark.node
         (("policy:=telepathy",), "policy 'telepathy' is unknown; valid are"),
         (("policy:=replay", "rate:=0.0"), "rate"),
         (("policy:=replay", "rate:=fast"), "rate"),
+        (("policy:=replay", "decode:=maybe"), "decode is 'maybe'; valid is one of greedy, sample, beam"),
+        (("policy:=replay", "min_legal_mass:=1.5"), "min_legal_mass"),
+        (("policy:=replay", "quantization:=int3"), "valid is one of none, int8, int4"),
+        (("policy:=replay", "workspace_low:=[0.0]"), "workspace_low has 1 numbers; valid is three"),
+        (("policy:=replay", "workspace_low:=near"), "valid is a list of float"),
+        (("policy:=replay", "workspace_low:=[1.0, 1.0, 1.0]", "workspace_high:=[0.0, 2.0, 2.0]"), "low below high"),
     ],
 )
 def test_what_cannot_be_used_ends_the_node_with_one_clear_line(
@@ -123,3 +129,20 @@ def test_a_policy_that_uses_the_scene_waits_for_it(harness: ModuleType) -> None:
         robot.reaches(harness.STATUS.STATE_RUNNING, task)
         first = robot.chunks[0].steps[0].translation
         assert max(abs(first.x), abs(first.y), abs(first.z)) > 0.01
+
+
+def test_before_the_first_picture_and_after_the_time_is_up_there_is_an_answer(
+    harness: ModuleType, tmp_path: Path
+) -> None:
+    environment = harness.install_talking_policy(tmp_path)
+    with harness.around("policy:=talking", "ask_timeout:=0.5", environment=environment, seeing=False) as robot:
+        reply = robot.ask("which size?")
+        assert (reply.success, reply.message) == (False, "no observation received yet")
+        robot.seeing = True
+        robot.spin(0.5)
+        begun = time.monotonic()
+        reply = robot.ask("slow one")
+        assert (reply.success, reply.message) == (False, "no answer within 0.5 s")
+        assert time.monotonic() - begun < 1.4
+        robot.spin(1.5)
+        assert robot.ask("which size?").answer == "10 x 8"

@@ -37,7 +37,7 @@ def test_a_broken_plug_in_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, valu
 def test_neither_torch_nor_ros_is_imported_for_a_policy_that_does_not_need_them() -> None:
     code = (
         "import sys, vla_policy.registry, vla_policy.replay, vla_policy.runner, vla_policy.worker, vla_policy.goal,"
-        " vla_policy.tokenizer, vla_policy.presets, vla_policy.action_steps, vla_policy.settings\n"
+        " vla_policy.tokenizer, vla_policy.presets, vla_policy.action_steps, vla_policy.loading\n"
         "try: vla_policy.registry.create('replay', vla_policy.policy.PolicyConfig())\n"
         "except vla_policy.errors.CheckpointError: pass\n"
         "sys.exit(', '.join(sorted({'torch', 'transformers', 'rclpy'} & set(sys.modules))) or 0)"
@@ -50,3 +50,5 @@ def test_settings_say_what_they_are_and_refuse_numbers_out_of_range() -> None:
     assert all(item.metadata["description"] for item in fields(Settings))
     with pytest.raises(ValueError, match=r"rate is 0.0; valid is 0.1 to 50.0"):
         Settings(rate=0.0)
+    with pytest.raises(ValueError, match="decode is 'maybe'; valid is one of greedy, sample, beam"):
+        Settings(decode="maybe")

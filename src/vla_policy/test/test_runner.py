@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from vla_policy.errors import InstructionError, ObservationError
+from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
 from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.runner import Job, PolicyRunner, Stamped, State, Task
 from vla_policy.settings import Settings
@@ -13,7 +13,9 @@ from vla_policy.settings import Settings
 CHUNK_S = 0.03  # [s] an inference takes in these tests
 
 
-def chunk(terminate: bool = False, probability: float | None = None) -> ActionChunk:
+def chunk(
+    terminate: bool = False, probability: float | None = None, legal: tuple[float, float] | None = None
+) -> ActionChunk:
     shape = None if probability is None else np.full((1, 2), probability, dtype=np.float32)
     return ActionChunk(
         0.0,
@@ -23,6 +25,7 @@ def chunk(terminate: bool = False, probability: float | None = None) -> ActionCh
         (ActionStep(terminate=terminate),),
         token_probabilities=shape,
         dimension_names=("a", "b"),
+        legal_mass=None if legal is None else np.array([legal], dtype=np.float32),
     )
 
 
@@ -241,6 +244,62 @@ def test_an_exception_is_an_error_until_the_next_instruction(error: Exception) -
     assert runner.on_instruction(Task("2", "try again", 0.3), 0.3)
     assert infer(runner, 0.3)
     assert state(runner) is State.RUNNING
+
+
+def test_a_refused_action_is_counted_and_the_task_goes_on_without_a_reset() -> None:
+    runner = started(terminate_chunks=2)
+    refusal = ActionRefusedError("legal mass is 0.02; valid is at least 0.5")
+    for index in range(3):
+        assert not infer(runner, index * 0.2, refusal)
+        status = runner.status(index * 0.2)
+        assert (status.state, status.actions_refused, status.chunks) == (State.WAITING, index + 1, 0)
+        assert status.reason == "action refused: legal mass is 0.02; valid is at least 0.5"
+    assert runner.next_job(0.61) is None  # the picture was seen; the reason stays until the next one
+    assert "refused" in runner.status(0.61).reason
+    see(runner, 0.65)
+    job = runner.next_job(0.65)
+    assert job is not None
+    assert not job.reset
+    assert runner.finish(job, chunk(terminate=True), 0.7, 0.05)
+    assert runner.status(0.7).reason == ""
+    infer(runner, 0.9, refusal)
+    assert infer(runner, 1.1, chunk(terminate=True))
+    assert state(runner) is State.RUNNING  # the two that terminate are not in a row
+
+
+def test_a_refusal_for_an_instruction_of_the_past_counts_for_nothing() -> None:
+    runner = started()
+    see(runner, 0.0)
+    job = runner.next_job(0.0)
+    assert job is not None
+    runner.on_instruction(Task("2", "another", 0.01), 0.01)
+    assert not runner.finish(job, ActionRefusedError("no"), 0.1, 0.1)
+    assert runner.status(0.1).actions_refused == 0
+
+
+def test_the_latest_picture_can_be_asked_about_in_any_state_unless_it_is_unfit() -> None:
+    runner: PolicyRunner[str] = PolicyRunner(Settings(max_observation_age=0.5))
+    with pytest.raises(ObservationError, match="no observation received yet"):
+        runner.latest(0.0)
+    see(runner, 1.0)
+    assert runner.latest(1.1) == runner.latest(1.2) == "image at 1.0"
+    with pytest.raises(ObservationError, match=r"0.60 s old; valid is at most 0.5 s"):
+        runner.latest(1.6)
+    runner.on_unusable_observation("encoding is yuv")
+    with pytest.raises(ObservationError, match="yuv"):
+        runner.latest(1.6)
+
+
+@pytest.mark.parametrize(
+    ("legal", "expected"),
+    [(None, math.nan), ((math.nan, math.nan), math.nan), ((math.nan, 0.5), 0.5), ((0.75, 0.25), 0.25)],
+)
+def test_the_smallest_legal_mass_that_was_computed_is_reported(
+    legal: tuple[float, float] | None, expected: float
+) -> None:
+    runner = started()
+    infer(runner, 0.0, chunk(legal=legal))
+    assert runner.status(0.1).legal_mass == pytest.approx(expected, nan_ok=True)
 
 
 def test_figures_of_the_status() -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from vla_policy.errors import ActionValueError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference, Observation, Policy
+from vla_policy.errors import ActionValueError, InstructionError, ObservationError
+from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Answer, DeltaReference, Observation, Policy
+from vla_policy.questions import MAX_WAITING
 from vla_policy.runner import Job, PolicyRunner, Stamped, State, Task
 from vla_policy.settings import Settings
 from vla_policy.worker import InferenceWorker
@@ -25,6 +26,7 @@ class Slow(Policy):
 
     def __init__(self) -> None:
         self.resets: list[str] = []
+        self.done: list[str] = []
         self.entered, self.go = threading.Event(), threading.Event()
 
     def reset(self, instruction: str) -> None:
@@ -33,7 +35,13 @@ class Slow(Policy):
     def infer(self, observation: Observation) -> ActionChunk:
         self.entered.set()
         assert self.go.wait(5.0)
+        self.done.append("inference")
         return ActionChunk(observation.stamp, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (ActionStep(),))
+
+    def ask(self, observation: Observation, question: str) -> Answer:
+        assert threading.current_thread().name == "inference"
+        self.done.append(question)
+        return Answer("" if question == "nothing?" else f"{question} {observation.stamp}", 0.5)
 
 
 class Bench:
@@ -133,3 +141,52 @@ def test_stopping_an_idle_worker_is_quick(bench: Bench) -> None:
     started = time.monotonic()
     bench.worker.stop()
     assert time.monotonic() - started < 0.5
+
+
+def test_questions_wait_for_the_inference_in_hand_and_take_turns_with_the_next_ones(bench: Bench) -> None:
+    bench.tell("a")
+    bench.see()
+    assert bench.policy.entered.wait(3.0)
+    answers = [bench.worker.ask(f"{k}?") for k in range(3)]
+    time.sleep(0.05)
+    assert not any(answer.done() for answer in answers)
+    bench.tell("b")  # due at once, on the picture at hand
+    bench.policy.go.set()
+    assert [answer.result(3.0).text.split()[0] for answer in answers] == ["0?", "1?", "2?"]
+    assert bench.policy.done[:3] == ["inference", "0?", "inference"]
+
+
+def test_a_question_needs_no_task_but_a_picture(bench: Bench) -> None:
+    with pytest.raises(ObservationError, match="no observation received yet"):
+        bench.worker.ask("what?").result(3.0)
+    bench.see()
+    assert bench.worker.ask("what?").result(3.0).confidence == 0.5
+    with pytest.raises(InstructionError, match="answered nothing"):
+        bench.worker.ask("nothing?").result(3.0)
+    assert bench.state() is State.IDLE
+
+
+def test_a_withdrawn_question_is_never_asked_and_makes_room(bench: Bench) -> None:
+    bench.tell("a")
+    bench.see()
+    assert bench.policy.entered.wait(3.0)
+    withdrawn = [bench.worker.ask("withdrawn?") for _ in range(MAX_WAITING)]
+    with pytest.raises(InstructionError, match=f"{MAX_WAITING} questions wait"):
+        bench.worker.ask("too many?").result(0.0)
+    assert all(question.cancel() for question in withdrawn)
+    kept = bench.worker.ask("kept?")
+    bench.policy.go.set()
+    assert kept.result(3.0).text.startswith("kept?")
+    assert "withdrawn?" not in bench.policy.done
+
+
+def test_questions_end_with_the_worker(bench: Bench) -> None:
+    bench.tell("a")
+    bench.see()
+    assert bench.policy.entered.wait(3.0)
+    waiting = bench.worker.ask("what?")
+    threading.Timer(0.1, bench.policy.go.set).start()
+    bench.worker.stop()
+    for question in (waiting, bench.worker.ask("and now?")):
+        with pytest.raises(InstructionError, match="shutting down"):
+            question.result(0.0)

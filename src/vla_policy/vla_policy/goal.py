@@ -29,12 +29,20 @@ def means_stop(text: str) -> bool:
     return bool(words) and _STOP_PATTERN.fullmatch(" ".join(words) + " ") is not None
 
 
-def goal_refusal(text: str, timeout: float) -> str:
-    """Return why a goal cannot be begun, or nothing. timeout [s], 0 for none."""
+def text_refusal(text: str) -> str:
+    """Return why a text cannot be given to a policy, or nothing."""
     if not 1 <= len(text.strip()) <= MAX_TEXT:
         return f"text has {len(text)} characters; valid is 1 to {MAX_TEXT}"
     if any(character == "\N{REPLACEMENT CHARACTER}" or "\ud800" <= character <= "\udfff" for character in text):
         return "text is not clean UTF-8; valid is UTF-8 without replacement characters"
+    return ""
+
+
+def goal_refusal(text: str, timeout: float) -> str:
+    """Return why a goal cannot be begun, or nothing. timeout [s], 0 for none."""
+    refusal = text_refusal(text)
+    if refusal:
+        return refusal
     if not (math.isfinite(timeout) and timeout >= 0.0):
         return f"timeout is {timeout}; valid is 0 (none) or a number of seconds"
     return ""

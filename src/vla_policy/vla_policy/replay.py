@@ -6,7 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from vla_policy.errors import CheckpointError, InstructionError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference, Observation, Policy, PolicyConfig
+from vla_policy.policy import (
+    ActionChunk,
+    ActionMode,
+    ActionStep,
+    Answer,
+    DeltaReference,
+    Observation,
+    Policy,
+    PolicyConfig,
+)
 from vla_policy.recording import FORMAT, Episode, chunk_to_dict, read_recording
 
 
@@ -42,6 +51,10 @@ class RecordingPolicy(Policy):
         chunk = self._inner.infer(observation)
         self._write(chunk_to_dict(chunk))
         return chunk
+
+    def ask(self, observation: Observation, question: str) -> Answer:
+        """Return the recorded policy's answer, which is not written down. Raises what the recorded policy raises."""
+        return self._inner.ask(observation, question)
 
     def close(self) -> None:
         """Close the recorded policy."""

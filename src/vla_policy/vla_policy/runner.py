@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from vla_policy.errors import InstructionError, ObservationError
+from vla_policy.certainty import legal_mass, token_confidence
+from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
 from vla_policy.policy import ActionChunk
 from vla_policy.settings import Settings
 
@@ -79,6 +78,8 @@ class Status:
     chunks: int
     task_chunks: int
     observations_skipped: int
+    legal_mass: float = math.nan
+    actions_refused: int = 0
 
 
 class PolicyRunner(Generic[ObservationT]):
@@ -96,10 +97,10 @@ class PolicyRunner(Generic[ObservationT]):
         self._used_stamp = math.nan
         self._due = -math.inf
         self._terminating = 0
-        self._chunks = self._task_chunks = self._skipped = 0
+        self._chunks = self._task_chunks = self._skipped = self._refused = 0
         self._started = -math.inf  # when the job in hand began
         self._starts: deque[float] = deque(maxlen=200)  # of the inferences whose chunks were sent
-        self._inference_time = self._observation_age = self._confidence = math.nan
+        self._inference_time = self._observation_age = self._confidence = self._legal_mass = math.nan
 
     def on_instruction(self, task: Task, now: float) -> bool:
         """Take a new instruction; return False for one that is ignored: known, overtaken by a newer one, or too old.
@@ -133,6 +134,13 @@ class PolicyRunner(Generic[ObservationT]):
     def on_unusable_observation(self, reason: str) -> None:
         """Note that an observation came which cannot be used, and why."""
         self._slot, self._unusable = None, f"observation not usable: {reason}"
+
+    def latest(self, now: float) -> ObservationT:
+        """Return the latest observation, used already or not. Raises ObservationError where none is fit to be used."""
+        reason = self._why_not(now)
+        if reason or self._slot is None:
+            raise ObservationError(reason)
+        return self._slot.value
 
     def next_job(self, now: float) -> Job[ObservationT] | None:
         """Return the inference to run now, or None; sets WAITING with a reason where there is nothing to see."""
@@ -174,9 +182,7 @@ class PolicyRunner(Generic[ObservationT]):
             return False
         self._needs_reset = False
         self._inference_time, self._observation_age = inference_time, now - job.observation.stamp
-        self._confidence = math.nan
-        if result.token_probabilities is not None and result.token_probabilities.size:
-            self._confidence = float(np.mean(result.token_probabilities))
+        self._confidence, self._legal_mass = token_confidence(result), legal_mass(result)
         self._chunks, self._task_chunks = self._chunks + 1, self._task_chunks + 1
         self._starts.append(self._started)
         self._terminating = self._terminating + 1 if result.terminate else 0
@@ -197,6 +203,8 @@ class PolicyRunner(Generic[ObservationT]):
             self._chunks,
             self._task_chunks,
             self._skipped,
+            self._legal_mass,
+            self._refused,
         )
 
     def _why_not(self, now: float) -> str:
@@ -214,6 +222,10 @@ class PolicyRunner(Generic[ObservationT]):
         if isinstance(error, ObservationError):
             self.on_unusable_observation(str(error))
             self._enter(State.WAITING, self._unusable)
+        elif isinstance(error, ActionRefusedError):
+            self._refused += 1
+            self._needs_reset, self._terminating = False, 0  # the policy goes on; a refused action ends nothing
+            self._enter(State.WAITING, f"action refused: {error}")
         elif isinstance(error, InstructionError):
             self._enter(State.ERROR, f"instruction not served: {error}")
         else:

@@ -4,10 +4,13 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol, TypeVar
 
-from vla_policy.policy import ActionChunk, Observation, Policy
+from vla_policy.errors import InstructionError
+from vla_policy.policy import ActionChunk, Answer, Observation, Policy
+from vla_policy.questions import Question, QuestionQueue
 from vla_policy.runner import Job, PolicyRunner
 
 
@@ -25,7 +28,7 @@ MAX_WAIT_S = 0.1  # so that a clock which jumps is noticed
 
 
 class InferenceWorker(Generic[SeenT, MessageT]):
-    """Runs the jobs of a PolicyRunner, one at a time.
+    """Runs the jobs of a PolicyRunner, one at a time, and answers questions between two of them.
 
     `clock` gives the time [s] that the runner is told; `prepare(job, chunk, inference_time)` makes what is sent and may
     raise PolicyError; `send` gets it under the lock, so that a stop which came before is never followed by a chunk;
@@ -45,6 +48,8 @@ class InferenceWorker(Generic[SeenT, MessageT]):
         self._policy, self._runner, self._clock = policy, runner, clock
         self._prepare, self._send, self._changed = prepare, send, changed
         self._condition = threading.Condition(threading.RLock())
+        self._questions = QuestionQueue()
+        self._answered_last = False  # then an inference that is due comes before the next question
         self._running = False
         self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
 
@@ -57,9 +62,22 @@ class InferenceWorker(Generic[SeenT, MessageT]):
         """Finish the job in hand and end the thread; waits at most `timeout_s`."""
         with self._condition:
             self._running = False
+            self._questions.refuse_all("the policy is shutting down")
             self._condition.notify()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def ask(self, question: str) -> Future[Answer]:
+        """Ask about the latest observation. The future fails with PolicyError, or whatever the policy raises.
+
+        Cancelling it before its turn withdraws the question.
+        """
+        with self._condition:
+            answer = self._questions.add(question)
+            if not self._running:
+                self._questions.refuse_all("the policy is shutting down")
+            self._condition.notify()
+        return answer
 
     @property
     def alive(self) -> bool:
@@ -77,17 +95,22 @@ class InferenceWorker(Generic[SeenT, MessageT]):
     def _loop(self) -> None:
         while True:
             with self._condition:
-                job = self._next()
-            if job is None:
+                work = self._next()
+            if work is None:
                 return
-            self._run(job)
+            if isinstance(work, Question):
+                self._answer(work)
+            else:
+                self._run(work)
 
-    def _next(self) -> Job[SeenT] | None:
+    def _next(self) -> Job[SeenT] | Question | None:
         while self._running:
             now = self._clock()
-            job = self._runner.next_job(now)
-            if job is not None:
-                return job
+            question = None if self._answered_last else self._questions.take()
+            work = question or self._runner.next_job(now) or self._questions.take()
+            if work is not None:
+                self._answered_last = isinstance(work, Question)
+                return work
             # With nothing due only a message can change that; an instant of 0 means that an observation is awaited.
             self._condition.wait(min(self._runner.seconds_to_next(now) or MAX_WAIT_S, MAX_WAIT_S))
         return None
@@ -108,3 +131,15 @@ class InferenceWorker(Generic[SeenT, MessageT]):
             if self._running and self._runner.finish(job, result, self._clock(), duration) and message is not None:
                 self._send(message)
         self._changed()
+
+    def _answer(self, question: Question) -> None:
+        try:
+            with self._condition:
+                seen = self._runner.latest(self._clock())
+            answer = self._policy.ask(seen.observation, question.text)
+            if not answer.text.strip():
+                raise InstructionError(f"policy {self._policy.name} answered nothing")
+        except Exception as error:  # as in `_run`
+            question.answer.set_exception(error)
+        else:
+            question.answer.set_result(answer)

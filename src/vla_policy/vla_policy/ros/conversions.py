@@ -10,7 +10,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Twist, Vector3
 
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
 from vla_msgs.msg import ActionStep as ActionStepMsg
-from vla_msgs.msg import Instruction, PolicyStatus, SceneState
+from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ActionValueError, ObservationError
 from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Observation
@@ -151,6 +151,15 @@ def chunk_to_msg(chunk: ActionChunk, context: ChunkContext) -> ActionChunkMsg:
     return msg
 
 
+def plan_to_msg(chunk: ActionChunk, context: ChunkContext) -> Plan | None:
+    """Return the message of the plan that a chunk was made with, None without a plan."""
+    if not chunk.plan.strip():
+        return None
+    msg = Plan(instruction_id=context.instruction_id, text=chunk.plan.strip())
+    msg.header.stamp = context.observation.header.stamp
+    return msg
+
+
 def status_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> PolicyStatus:
     """Return the message of the runner's status."""
     task = status.task
@@ -167,6 +176,8 @@ def status_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> 
         chunks=status.chunks,
         observations_skipped=status.observations_skipped,
         reason=status.reason,
+        legal_mass=status.legal_mass,
+        actions_refused=status.actions_refused,
     )
     msg.header.stamp = stamp
     return msg
@@ -182,6 +193,8 @@ def diagnostics_to_msg(status: Status, stamp: Time, policy: str) -> DiagnosticAr
         "observation_age_ms": f"{status.observation_age * 1e3:.1f}",
         "chunks": str(status.chunks),
         "observations_skipped": str(status.observations_skipped),
+        "legal_mass": f"{status.legal_mass:.3f}",
+        "actions_refused": str(status.actions_refused),
     }
     entry = DiagnosticStatus(
         level=LEVELS.get(status.state, DiagnosticStatus.OK),

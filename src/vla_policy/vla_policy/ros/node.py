@@ -12,15 +12,15 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
-from vla_msgs.msg import Instruction, PolicyStatus, SceneState
+from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
-from vla_policy.errors import ConfigurationError, ObservationError
-from vla_policy.policy import ActionChunk, Observation, Policy, PolicyConfig
-from vla_policy.registry import create
-from vla_policy.replay import RecordingPolicy
+from vla_policy.errors import ObservationError
+from vla_policy.loading import load_policy
+from vla_policy.policy import ActionChunk, Observation
 from vla_policy.ros import conversions
 from vla_policy.ros.execute_instruction import Hooks, InstructionAction
 from vla_policy.ros.parameters import declare_settings
+from vla_policy.ros.questions import QuestionService
 from vla_policy.runner import Job, PolicyRunner, Stamped, State, Status
 from vla_policy.settings import Settings
 from vla_policy.worker import InferenceWorker
@@ -38,16 +38,12 @@ class Seen:
     msg: ObservationMsg
 
 
-def load_policy(settings: Settings) -> Policy:
-    """Make the policy of these settings. Raises PolicyError."""
-    config = PolicyConfig(settings.checkpoint, settings.device, settings.robot, settings.step_period, settings.threads)
-    policy = create(settings.policy, config)
-    if not settings.record:
-        return policy
-    try:
-        return RecordingPolicy(policy, settings.record)
-    except OSError as error:
-        raise ConfigurationError(f"record: {settings.record} cannot be written: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What one inference sends."""
+
+    chunk: ActionChunkMsg
+    plan: Plan | None
 
 
 class PolicyNode(Node):
@@ -61,6 +57,7 @@ class PolicyNode(Node):
         self._runner: PolicyRunner[Seen] = PolicyRunner(settings)
         self._scenes: deque[tuple[float, conversions.Scene]] = deque(maxlen=SCENES_KEPT)
         self._sequence = 0
+        self._told: tuple[str, str] = ("", "")  # instruction id and text of the last plan
         self._logged: tuple[State, str] = (State.IDLE, "")
         self._worker = InferenceWorker(
             self._policy, self._runner, self._now, self._prepare, self._send, self._publish_status
@@ -79,6 +76,7 @@ class PolicyNode(Node):
     def _create_interfaces(self, settings: Settings) -> None:
         self._instructions = self.create_publisher(Instruction, settings.instruction_topic, LATCHED)
         self._chunks = self.create_publisher(ActionChunkMsg, settings.chunk_topic, 5)
+        self._plans = self.create_publisher(Plan, settings.plan_topic, LATCHED)
         self._statuses = self.create_publisher(PolicyStatus, settings.status_topic, 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         if self._policy.uses_scene:
@@ -86,6 +84,7 @@ class PolicyNode(Node):
         self.create_subscription(ObservationMsg, settings.observation_topic, self._on_observation, SENSOR)
         self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
         self._action = InstructionAction(self, settings.action_name, Hooks(self._begin, self._stop, self._status))
+        self._questions = QuestionService(self, settings.ask_service, self._worker.ask, settings.ask_timeout)
         self.create_timer(1.0, self._on_second)
 
     def _now(self) -> float:
@@ -140,14 +139,19 @@ class PolicyNode(Node):
         with self._worker.locked():
             return self._runner.status(self._now())
 
-    def _prepare(self, job: Job[Seen], chunk: ActionChunk, inference_time: float) -> ActionChunkMsg:
+    def _prepare(self, job: Job[Seen], chunk: ActionChunk, inference_time: float) -> Outgoing:
         context = conversions.ChunkContext(job.observation.value.msg, job.task.id, inference_time)
-        return conversions.chunk_to_msg(chunk, context)
+        return Outgoing(conversions.chunk_to_msg(chunk, context), conversions.plan_to_msg(chunk, context))
 
-    def _send(self, msg: ActionChunkMsg) -> None:
+    def _send(self, outgoing: Outgoing) -> None:
+        plan, chunk = outgoing.plan, outgoing.chunk
+        if plan is not None and (plan.instruction_id, plan.text) != self._told:
+            self._told = (plan.instruction_id, plan.text)
+            self._publish(self._plans, plan)
+            self.get_logger().info(f"plan: {plan.text[:120]}", throttle_duration_sec=1.0)
         self._sequence += 1
-        msg.sequence = self._sequence
-        self._publish(self._chunks, msg)
+        chunk.sequence = self._sequence
+        self._publish(self._chunks, chunk)
 
     def _publish(self, publisher: Publisher, msg: object) -> None:
         """Publish, unless ROS is going down: the inference thread ends a moment later than the signal."""

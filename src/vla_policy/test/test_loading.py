@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy's factory is given for the node's parameters."""
+
+import math
+
+import pytest
+from vla_policy.errors import ConfigurationError
+from vla_policy.loading import OPTIONS, load_policy, policy_config
+from vla_policy.policy import Answer, Observation, Policy
+from vla_policy.replay import RecordingPolicy
+from vla_policy.settings import Settings
+
+
+def test_nothing_is_limited_unless_it_is_set() -> None:
+    config = policy_config(Settings())
+    assert config.limits is None
+    assert set(config.options) == set(OPTIONS)
+    assert config.options["quantization"] == "none"
+
+
+def test_limits_that_are_not_set_are_infinite() -> None:
+    limits = policy_config(Settings(workspace_low=(0.0, -1.0, 0.0))).limits
+    assert limits is not None
+    assert (limits.workspace_low, limits.workspace_high) == ((0.0, -1.0, 0.0), (math.inf,) * 3)
+    assert (limits.linear_speed, limits.angular_speed) == (math.inf, math.inf)
+    limits = policy_config(Settings(angular_speed=2.0)).limits
+    assert limits is not None
+    assert (limits.workspace_low, limits.angular_speed) == ((-math.inf,) * 3, 2.0)
+
+
+def test_narrowing_can_be_switched_off_with_limits_set() -> None:
+    assert policy_config(Settings(narrow=False, linear_speed=1.0, workspace_low=(0.0, 0.0, 0.0))).limits is None
+
+
+def test_a_workspace_without_inside_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="low below high"):
+        policy_config(Settings(workspace_low=(0.0, 0.0, 1.0), workspace_high=(1.0, 1.0, 0.0)))
+
+
+def test_a_record_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    class Knows(Policy):
+        def reset(self, instruction: str) -> None: ...
+
+        def infer(self, observation: Observation) -> None: ...  # type: ignore[override]
+
+        def ask(self, observation: Observation, question: str) -> Answer:
+            return Answer(question.upper())
+
+    monkeypatch.setattr("vla_policy.loading.create", lambda name, config: Knows())
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        load_policy(Settings(record="/nowhere/at/all.jsonl"))
+    recorded = load_policy(Settings(record=f"{tmp_path}/a.jsonl"))
+    assert isinstance(recorded, RecordingPolicy)
+    assert recorded.ask(None, "what?").text == "WHAT?"  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy that the node's parameters ask for."""
+
+import math
+
+from vla_policy.errors import ConfigurationError
+from vla_policy.motion_limits import MotionLimits
+from vla_policy.policy import Policy, PolicyConfig
+from vla_policy.registry import create
+from vla_policy.replay import RecordingPolicy
+from vla_policy.settings import Settings
+
+OPTIONS = ("decode", "temperature", "beams", "dtype", "quantization", "plan", "min_legal_mass", "compile")
+NO_LOW = (-math.inf, -math.inf, -math.inf)
+NO_HIGH = (math.inf, math.inf, math.inf)
+
+
+def load_policy(settings: Settings) -> Policy:
+    """Make the policy of these settings. Raises PolicyError."""
+    policy = create(settings.policy, policy_config(settings))
+    if not settings.record:
+        return policy
+    try:
+        return RecordingPolicy(policy, settings.record)
+    except OSError as error:
+        raise ConfigurationError(f"record: {settings.record} cannot be written: {error}") from error
+
+
+def policy_config(settings: Settings) -> PolicyConfig:
+    """Return what the policy's factory is given. Raises ConfigurationError for limits that leave no room."""
+    return PolicyConfig(
+        checkpoint=settings.checkpoint,
+        device=settings.device,
+        robot=settings.robot,
+        period_s=settings.step_period,
+        threads=settings.threads,
+        options={name: getattr(settings, name) for name in OPTIONS},
+        limits=motion_limits(settings),
+    )
+
+
+def motion_limits(settings: Settings) -> MotionLimits | None:
+    """Return the limits to narrow to, infinity for those that are not set; None for no narrowing."""
+    low, high = settings.workspace_low, settings.workspace_high
+    if not settings.narrow or not (low or high or settings.linear_speed or settings.angular_speed):
+        return None
+    return MotionLimits(
+        workspace_low=(low[0], low[1], low[2]) if low else NO_LOW,
+        workspace_high=(high[0], high[1], high[2]) if high else NO_HIGH,
+        linear_speed=settings.linear_speed or math.inf,
+        angular_speed=settings.angular_speed or math.inf,
+    )
