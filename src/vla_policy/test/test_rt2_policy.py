@@ -172,13 +172,11 @@ def test_a_model_that_fails_refuses_the_action(rt2_models: ModuleType) -> None:
 def test_a_model_that_answers_nothing_says_so(rt2_models: ModuleType) -> None:
     silent = checkpoint(rt2_models, template="rt2_plan")
     end = silent.backend.tokenizer.eos_token_id
-    made = RT2Policy(silent)
-    made.reset(INSTRUCTION)
     head = silent.backend.model.get_output_embeddings()
     bias = torch.zeros(head.weight.shape[0])
     bias[end] = 100.0
     head.bias = torch.nn.Parameter(bias, requires_grad=False)
-    made = RT2Policy(silent)
+    made = RT2Policy(silent, Options(plan=True))
     made.reset(INSTRUCTION)
     with pytest.raises(InstructionError, match="the model answers nothing to 'what is red"):
         made.ask(observe(), "what is red?")
@@ -194,17 +192,22 @@ def test_a_processor_of_another_model_is_refused_at_loading(rt2_models: ModuleTy
 
 def test_a_plan_comes_first_and_is_renewed(rt2_models: ModuleType) -> None:
     planner = checkpoint(rt2_models, template="rt2_plan")
-    made = RT2Policy(planner)
+    made = RT2Policy(planner, Options(plan=True))
     made.reset(INSTRUCTION)
     first = made.infer(observe(1.0, 0))
     assert first.plan == made.plan(observe(1.0, 0))
     assert made.infer(observe(2.0, 5)).plan == first.plan
     later = made.infer(observe(1.0 + PLAN_PERIOD_S, 5))
     assert later.plan == made.plan(observe(1.0, 5))
-    without = RT2Policy(planner, Options(plan=False))
+    without = RT2Policy(planner)
     without.reset(INSTRUCTION)
     assert without.infer(observe()).plan == ""
-    assert RT2Policy(checkpoint(rt2_models)).plan(observe()) == ""
+
+
+def test_a_plan_that_was_not_learnt_is_refused(plain: RT2Checkpoint) -> None:
+    with pytest.raises(ConfigurationError, match="here has not learnt to plan; valid is plan:=false"):
+        RT2Policy(plain, Options(plan=True))
+    assert RT2Policy(plain).plan(observe()) == ""
 
 
 def test_instructions_that_cannot_be_served(policy: RT2Policy, plain: RT2Checkpoint) -> None:
@@ -241,7 +244,14 @@ def test_another_space(rt2_models: ModuleType) -> None:
 
 def test_made_by_name_from_a_folder(rt2_models: ModuleType, plain: RT2Checkpoint, tmp_path: Path) -> None:
     save_checkpoint(tmp_path, plain.backend.model, plain.backend.processor, plain.info)
-    options = {"decode": "beam", "beams": 2, "dtype": "float32", "quantization": "none", "plan": True, "compile": False}
+    options = {
+        "decode": "beam",
+        "beams": 2,
+        "dtype": "float32",
+        "quantization": "none",
+        "plan": False,
+        "compile": False,
+    }
     made = create_by_name("rt2", PolicyConfig(str(tmp_path), robot="fr3", options=options))
     assert isinstance(made, RT2Policy)
     assert made.checkpoint == str(tmp_path)

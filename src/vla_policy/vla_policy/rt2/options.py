@@ -16,7 +16,8 @@ class Options:
 
     decode: greedy, sample or beam; temperature: of sample; beams: of beam; mass: at which positions the probability of
     legal tokens is measured, first, all or none; min_legal_mass: an action under this is refused, 0 refuses none;
-    plan: write a plan first, where the model was taught to; compile: CUDA graphs; seed: of sample, negative for none.
+    plan: write a plan first, which the model must have been taught; compile: CUDA graphs; seed: of sample, negative for
+    another one every time.
     """
 
     decode: str = "greedy"
@@ -24,7 +25,7 @@ class Options:
     beams: int = 4
     mass: str = "first"
     min_legal_mass: float = 0.0
-    plan: bool = True
+    plan: bool = False
     compile: bool = False
     seed: int = -1
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from vla_policy.action_steps import step_from_vector
-from vla_policy.errors import ActionRefusedError, CheckpointError, InstructionError, PolicyError
+from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InstructionError, PolicyError
 from vla_policy.motion_limits import MotionLimits
 from vla_policy.policy import ActionChunk, Answer, Observation, Policy, PolicyConfig
 from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
@@ -44,10 +44,12 @@ class RT2Policy(Policy):
     ) -> None:
         """limits: narrow what is legal; period_s [s]: where the checkpoint does not say which it was trained at.
 
-        Raises ConfigurationError for an option that is not valid.
+        Raises ConfigurationError for an option that is not valid, or a plan that the model was not taught to make.
         """
         self._backend, self._info, self._source = checkpoint.backend, checkpoint.info, checkpoint.source
         self._options = options or Options()
+        if self._options.plan and not self._info.prompt.plans:
+            raise ConfigurationError(f"plan is true, but {self._source} has not learnt to plan; valid is plan:=false")
         control = self._info.control
         self._period_s = float(control.get("period_s", period_s))
         self._max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
@@ -137,7 +139,10 @@ class RT2Policy(Policy):
             return ""
         prompt = self._info.prompt.plan_prompt(self._instruction, self._state(observation))
         text, _ = self._written(observation, prompt, PLAN_TOKENS)
-        return " ".join(text.split())
+        try:
+            return " ".join(self._backend.check_words(text).split())
+        except InstructionError:  # it goes into the next prompt, where a placeholder would spoil the count
+            return ""
 
     def warm_up(self) -> None:
         """Act on a blank picture, so that the first real one is not slow; leaves the policy as before `reset`.
@@ -182,7 +187,7 @@ class RT2Policy(Policy):
         return proprio_vector(state.names, observation, last)
 
     def _renew_plan(self, observation: Observation, state: NDArray[np.float32] | None) -> None:
-        if not self._options.plan or not self._info.prompt.plans:
+        if not self._options.plan:
             return
         if not 0.0 <= observation.stamp - self._plan_stamp < PLAN_PERIOD_S:
             self._plan, self._plan_stamp = self.plan(observation), observation.stamp
