@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,8 +27,6 @@ def picture(seed: int = 0, height: int = 128, width: int = 160) -> np.ndarray:
 @pytest.fixture(scope="module", params=FAMILIES)
 def backend(request: pytest.FixtureRequest, rt2_models: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Saved, and loaded again through the Auto classes."""
-    if request.param == "smolvlm":
-        pytest.importorskip("num2words")
     model, processor = rt2_models.make(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     model.save_pretrained(folder)
@@ -174,12 +174,29 @@ def test_settings_that_do_not_exist(backend: Any, settings: dict[str, str], matc
 
 
 def test_a_missing_package_is_named(backend: Any) -> None:
-    if __import__("importlib.util").util.find_spec("bitsandbytes"):
+    if find_spec("bitsandbytes"):
         pytest.skip("bitsandbytes is here")
     with pytest.raises(
         ConfigurationError, match=r"int4 on cpu needs bitsandbytes.*pip install.*valid without are none"
     ):
         VlmBackend.load(backend.model.config.name_or_path, quantization="int4")
+
+
+def test_the_files_of_an_older_checkpoint_on_the_hub(rt2_models: ModuleType, tmp_path: Path) -> None:
+    model, processor = rt2_models.make("qwen2_5_vl")
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    images = json.loads((tmp_path / "processor_config.json").read_text())["image_processor"]
+    chat = {"chat_template": (tmp_path / "chat_template.jinja").read_text()}
+    images |= {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+    video = {"video_processor_type": "Qwen2VLVideoProcessor"}
+    for name, data in (("preprocessor_config", images), ("chat_template", chat), ("video_preprocessor_config", video)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(data))
+    (tmp_path / "processor_config.json").unlink()
+    (tmp_path / "chat_template.jinja").unlink()
+    inputs = VlmBackend.load(tmp_path).inputs([picture()], [PROMPT])
+    expected = VlmBackend(model, processor).inputs([picture()], [PROMPT])
+    assert all(torch.equal(inputs[name], expected[name]) for name in expected)
 
 
 def test_bfloat16_on_request(backend: Any) -> None:

@@ -93,6 +93,9 @@ class RT2Checkpoint:
 
 def save_checkpoint(folder: Path, model: Any, processor: Any, info: RT2Info) -> None:
     """Write the folder. Each file is replaced atomically and rt2.json comes last."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".saving-") as name:
         temporary = Path(name)
