@@ -18,6 +18,7 @@ from vla_policy.presets import OPENVLA, RT1_TABLETOP, RT2
 from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.constraint import LegalBins, MotionLimits
 from vla_policy.rt2.decode import ActionDecoder
+from vla_policy.rt2.draft import Draft
 from vla_policy.tokenizer import ActionTokenizer
 
 FAMILIES = ["paligemma", "paligemma2", "idefics3", "smolvlm", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
@@ -183,6 +184,43 @@ def test_a_seed_repeats_and_a_low_temperature_is_greedy(rt2_small_models: Module
     greedy = make(rt2_small_models, llava).decode(inputs).tokens.tolist()
     assert first == second != greedy
     assert cold == greedy
+
+
+@pytest.mark.parametrize("mode", ["greedy", "sample"])
+def test_guessing_changes_no_action(rt2_small_models: ModuleType, small: Any, mode: str) -> None:
+    """Pictures come twice, so that guesses are right, then change, so that they are wrong somewhere in the middle."""
+    guessing, plain = (make(rt2_small_models, small, mode=mode, seed=1, draft=draft) for draft in (True, False))
+    passes = []
+    for picture in (0, 0, 0, 1, 1, 2, 0, 0):
+        inputs = small.inputs(PROMPT, picture)
+        found, wanted = guessing.decode(inputs), plain.decode(inputs)
+        assert found.tokens.tolist() == wanted.tokens.tolist()
+        assert found.probabilities == pytest.approx(wanted.probabilities, rel=1e-3)
+        assert plain.passes == len(RT2.sizes)
+        passes.append(guessing.passes)
+    assert passes[0] == len(RT2.sizes)
+    if small.family == "paligemma2":  # its cache slides and cannot be shortened
+        assert passes == [len(RT2.sizes)] * len(passes)
+    elif mode == "greedy":
+        assert passes[2] < len(RT2.sizes)
+
+
+def test_right_guesses_cost_two_passes_in_the_end(rt2_small_models: ModuleType, llava: Any) -> None:
+    decoder = make(rt2_small_models, llava)
+    for _ in range(30):
+        decoder.decode(llava.inputs(PROMPT))
+    assert decoder.passes == 2
+
+
+def test_what_never_repeats_is_not_guessed() -> None:
+    draft = Draft(4)
+    assert draft.ahead(1) == []
+    for turn in range(40):
+        draft.learn([7, turn, 9, 5])
+    assert draft.ahead(0) == [7]  # position 1 is another one every time
+    assert draft.ahead(1) == []
+    assert draft.ahead(2) == [9]  # the last position is never fed
+    assert draft.ahead(3) == []
 
 
 def test_the_cache_of_fixed_size_finds_the_same(rt2_small_models: ModuleType, small: Any) -> None:

@@ -86,18 +86,31 @@ class CachedModel:
 
     @torch.inference_mode()
     def step(self, ids: Tensor) -> Tensor:
-        """The next token of every sequence (b,) to the hidden states (b, h) after it."""
-        self._positions = self._positions + 1
+        """The next k tokens of every sequence (b, k) to the hidden states (b, k, h) after each of them."""
+        count = ids.shape[1]
         if self._mask is not None:
-            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], dim=1)
-        hidden: Tensor = self._step(**self._step_inputs(ids[:, None])).last_hidden_state[:, -1]
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), count)], dim=1)
+        self._positions = self._positions[..., -1:] + torch.arange(1, count + 1, device=ids.device)
+        hidden: Tensor = self._step(**self._step_inputs(ids)).last_hidden_state
         return hidden.clone() if self._clones else hidden
+
+    @property
+    def rewinds(self) -> bool:
+        """Whether the sequence can be shortened again."""
+        return not self._static and bool(self._cache.is_croppable) and not any(self._cache.is_sliding)
+
+    def rewind(self, count: int) -> None:
+        """Forget the last `count` tokens of those that the last step added."""
+        self._cache.crop(-count)
+        self._positions = self._positions[..., : self._positions.shape[-1] - count]
+        if self._mask is not None:
+            self._mask = self._mask[:, : self._mask.shape[1] - count]
 
     def branch(self, rows: Tensor) -> None:
         """Go on with the sequences `rows` (m,) of this batch, each as often as it is named."""
         self._cache.batch_select_indices(rows)
         self._rows = len(rows)
-        self._positions = self._positions.index_select(-2, rows)
+        self._positions = self._positions[..., -1:].index_select(-2, rows)
         if self._mask is not None:
             self._mask = self._mask[rows]
 
@@ -151,7 +164,7 @@ class CachedModel:
 
     def _shared(self, prompt: list[int], same_images: bool) -> int:
         """How many tokens at the front of `prompt` the cache holds; at least one is left to compute."""
-        if not (prompt and self._prompt and self._cache.is_croppable) or any(self._cache.is_sliding):
+        if not (prompt and self._prompt and self.rewinds):
             return 0
         limit = min(len(prompt) - 1, len(self._prompt))
         count = next((i for i in range(limit) if prompt[i] != self._prompt[i]), limit)

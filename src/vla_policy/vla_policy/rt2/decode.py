@@ -10,76 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from vla_policy.action_space import ActionSpace
 from vla_policy.errors import ActionRefusedError, ConfigurationError
 from vla_policy.policy import Observation
 from vla_policy.rt2.action_head import ActionHead
 from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.vocabulary import ActionVocabulary
+from vla_policy.rt2.decode_settings import ActionInfo, Decoded, HasModel, Mass, Mode, checked, member
+from vla_policy.rt2.draft import Draft
 
-_E = TypeVar("_E", bound=StrEnum)
-
-
-class Mode(StrEnum):
-    """How one action is chosen among the legal ones.
-
-    GREEDY: the most probable bin at each position. SAMPLE: drawn by probability. BEAM: the most probable whole action
-    of those that `beams` hypotheses reach.
-    """
-
-    GREEDY = "greedy"
-    SAMPLE = "sample"
-    BEAM = "beam"
-
-
-class Mass(StrEnum):
-    """At which positions the probability that the model says a bin of the dimension at all is measured."""
-
-    FIRST = "first"
-    ALL = "all"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decoded:
-    """One action.
-
-    probabilities: of each chosen bin among the legal ones, at temperature 1; legal_mass: of the dimension's own bins
-    among the whole vocabulary, before limits narrow them; NaN where it was not measured.
-    """
-
-    tokens: NDArray[np.uint16]  # (d,)
-    probabilities: NDArray[np.float32]  # (d,)
-    legal_mass: NDArray[np.float32]  # (d,)
-
-
-class HasModel(Protocol):
-    """What a decoder needs of a back end."""
-
-    @property
-    def model(self) -> Any:
-        """An image-text-to-text model of transformers."""
-
-
-class ActionInfo(Protocol):
-    """What a decoder needs to know of a checkpoint."""
-
-    @property
-    def action_space(self) -> ActionSpace:
-        """The dimensions in token order."""
-
-    @property
-    def vocabulary(self) -> ActionVocabulary:
-        """The token of each bin."""
+__all__ = ["ActionDecoder", "Decoded", "Mass", "Mode"]
 
 
 @dataclass(slots=True)
@@ -115,12 +59,16 @@ class ActionDecoder:
         mass: str = "first",
         runner: CachedModel | None = None,
         seed: int | None = None,
+        draft: bool = True,
     ) -> None:
-        """runner: the model's cache, to share it with other users of the same model. Rows of the output head are
-        copied: make a new decoder after the weights changed. Raises ConfigurationError for a setting that is not valid.
+        """runner: the model's cache, to share it with other users of the same model; draft: run the model over the
+        last action's tokens as a guess, which changes no action and saves the passes of those that are right.
+
+        Rows of the output head are copied: make a new decoder after the weights changed. Raises ConfigurationError for
+        a setting that is not valid.
         """
-        self._mode, self._mass = _member(Mode, "decode", mode), _member(Mass, "mass", mass)
-        self._legal = _checked(legal, info)
+        self._mode, self._mass = member(Mode, "decode", mode), member(Mass, "mass", mass)
+        self._legal = checked(legal, info)
         self._head = ActionHead(backend.model, info.vocabulary.ids[: legal.space.bins])
         self.runner = runner or CachedModel(backend.model)
         if not (math.isfinite(temperature) and temperature > 0.0) or beams < 1:
@@ -130,6 +78,8 @@ class ActionDecoder:
         self._temperature, self._beams = temperature, beams
         device = backend.model.device
         self._own = torch.stack([torch.from_numpy(legal.own(i).copy()) for i in range(len(legal.sizes))]).to(device)
+        self._draft = Draft(len(legal.sizes)) if draft and self._mode is not Mode.BEAM else None
+        self.passes = 0  # of the model, that the last action took
         self._random = torch.Generator(device)
         if seed is None:
             self._random.seed()
@@ -152,13 +102,29 @@ class ActionDecoder:
         if (observations is not None and len(observations) != rows) or (self._mode is Mode.BEAM and rows > 1):
             raise ConfigurationError(f"{rows} rows of inputs; valid is one for each observation, and one with beams")
         hidden = self.runner.prefill(inputs)
+        self.passes = 1
         nothing = hidden.new_zeros(rows, 0, dtype=torch.float32)
-        paths = _Paths(nothing.long(), nothing, nothing, nothing.sum(dim=1))
-        for index in range(len(self._legal.sizes)):
-            if index:
-                hidden = self.runner.step(self._head.ids[paths.bins[:, -1]])
-            paths = self._extend(paths, hidden, index, observations)
+        paths = self._extend(_Paths(nothing.long(), nothing, nothing, nothing.sum(dim=1)), hidden, 0, observations)
+        draft = self._draft if rows == 1 and self.runner.rewinds else None
+        guess: list[int] = []
+        ahead: list[Tensor] = []  # hidden states (r, h) that hold while the guess does
+        for index in range(1, len(self._legal.sizes)):
+            if not ahead:
+                guess = draft.ahead(index) if draft else []
+                ahead = self._run(paths.bins[:, -1:], guess)
+            paths = self._extend(paths, ahead.pop(0), index, observations)
+            if ahead and int(paths.bins[0, -1]) != guess[-len(ahead)]:
+                self.runner.rewind(len(ahead))
+                ahead = []
+        if draft:
+            draft.learn(paths.bins[0].tolist())
         return _results(paths, self._mode)
+
+    def _run(self, bins: Tensor, guess: Sequence[int]) -> list[Tensor]:
+        """Hidden states, each (r, h), after the newest bins (r, 1) and, for one row, after each of the guessed ones."""
+        self.passes += 1
+        row = torch.cat([bins, bins.new_tensor([guess])], dim=1) if guess else bins
+        return list(self.runner.step(self._head.ids[row]).unbind(dim=1))
 
     def _extend(self, paths: _Paths, hidden: Tensor, index: int, observations: Sequence[Observation] | None) -> _Paths:
         """Choose the bins at position `index` from the hidden states (r, h)."""
@@ -216,21 +182,3 @@ def _results(paths: _Paths, mode: Mode) -> list[Decoded]:
         Decoded(*row)
         for row in zip(bins.astype(np.uint16), probabilities.astype(np.float32), masses.astype(np.float32), strict=True)
     ]
-
-
-def _checked(legal: LegalBins, info: ActionInfo) -> LegalBins:
-    """Raise ConfigurationError where the parts do not belong together."""
-    if legal.space != info.action_space:
-        raise ConfigurationError(f"legal bins are of {legal.space.name}; valid is the space {info.action_space.name}")
-    if len(info.vocabulary.ids) < legal.space.bins:
-        raise ConfigurationError(
-            f"the vocabulary has {len(info.vocabulary.ids)} action tokens; valid are {legal.space.bins} or more"
-        )
-    return legal
-
-
-def _member(kind: type[_E], name: str, value: str) -> _E:
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise ConfigurationError(f"{name} is {value!r}; valid are {', '.join(kind)}") from error

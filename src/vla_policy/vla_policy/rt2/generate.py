@@ -67,7 +67,7 @@ class TextGenerator:
             text, finished = self._text(tokens, stops)
             if finished or len(tokens) == max_tokens:
                 break
-            hidden = self.runner.step(token[None])
+            hidden = self.runner.step(token[None, None])[:, -1]
         confidence = sum(probabilities) / len(probabilities)
         if not 0.0 <= confidence <= 1.0 + 1e-6:
             raise ActionRefusedError("the model answered with numbers that are not finite; valid are finite logits")
