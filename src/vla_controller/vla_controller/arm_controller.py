@@ -53,7 +53,7 @@ class ArmController:
         self._follower = Follower(config.limits, self.kinematics.clearance, settings.smoothing, self._dt)
         self._base = BaseVelocity(config.base, self._dt, self.log)
         self._owner = TrajectoryOwner(config, settings, self.log)
-        self._watch = ArmWatch(settings.joint_state_timeout, config.limits.velocity)
+        self._watch = ArmWatch(settings.joint_state_timeout, settings.follow_tolerance, config.limits)
         self._state: JointState | None = None
         self._stopped = self._estopped = False
         self._instruction: str | None = None
@@ -80,7 +80,7 @@ class ArmController:
 
     def update_joint_state(self, stamp: float, q: Array, qd: Array) -> None:
         """Take the arm's measured joints (n,) [rad], [rad/s]; the first ones are where the setpoints begin."""
-        sighting = self._watch.update(stamp, q, qd, self._state)
+        sighting = self._watch.update(stamp, q, qd, self._state, led=self._owner.active)
         if sighting.refusal is not None:
             self.log.add(sighting.refusal)
         if sighting.restart:

@@ -38,6 +38,7 @@ class ControllerSettings:
     start_tolerance: float = _setting(0.05, "[rad] between setpoint and first point of a trajectory", 0.001, 1.0)
     path_tolerance: float = _setting(0.3, "[rad] between planned and measured joints of a trajectory", 0.001, 3.0)
     goal_tolerance: float = _setting(0.02, "[rad] likewise at its end", 0.0001, 1.0)
+    follow_tolerance: float = _setting(0.3, "[rad] between setpoint and arm, more while it moves", 0.05, 10.0)
     goal_time: float = _setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
 
     def __post_init__(self) -> None:
