@@ -80,7 +80,7 @@ def groups(backend: VlmBackend, folder: Path) -> list[Group]:
     table = load_robot_data([folder], lambda _: None).table
     info = make_info(backend, "integers", small_prompt(table), "fr3", table)
     encode, rows, rng = TextEncoder(backend.tokenizer), np.arange(len(table)), np.random.default_rng(0)
-    robot = RobotSource(table, rows, info.prompt, info.vocabulary, encode.end)
+    robot = RobotSource(table, rows, info.prompt, info.vocabulary, encode)
     scenes = SceneSource(table, rows, info.prompt, encode)
     return [robot.draw(3, rng), scenes.draw(3, rng)]
 

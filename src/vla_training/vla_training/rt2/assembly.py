@@ -37,7 +37,7 @@ def assemble(
         add_lora(backend, arguments.lora)
     encode = TextEncoder(backend.tokenizer)
     train, held_out = rows_of(data.table, settings.validation)
-    robot = RobotSource(data.table, train, template, info.vocabulary, encode.end)
+    robot = RobotSource(data.table, train, template, info.vocabulary, encode)
     texts: list[tuple[Source, float]] = []
     scenes = None
     if arguments.scene_questions and settings.robot_share < 1.0:
@@ -70,4 +70,4 @@ def make_grounding(backend: VlmBackend, data: RobotData, settings: RT2Settings) 
         raise TrainingError(f"--grounding needs image tokens on one grid of the picture; {backend.family} has others")
     height, width = data.image_size
     first = SharedImages(backend).first_image_token
-    return Grounding(data.robot, data.image_size, (height // PATCH, width // PATCH), first)
+    return Grounding(data.robot, data.image_size, (height // PATCH, width // PATCH), first, backend.tokenizer)

@@ -30,14 +30,17 @@ _STATE_MARGIN = 0.05  # of the range that is seen, on either side
 
 
 def small_prompt(table: FrameTable) -> PromptTemplate:
-    """RT-2's prompt after the robot's state, whose range is that of the data."""
+    """RT-2's prompt after the robot's state, whose range is that of the data; a plan is the task in plain words."""
     low, high = table.proprio.min(axis=0), table.proprio.max(axis=0)
     margin = _STATE_MARGIN * (high - low)
     bounds = [tuple(round(float(v), 4) for v in edge) for edge in (low - margin, high + margin)]
+    asked = "State: {state} Q: what action should the robot take to {instruction}?"
     return PromptTemplate(
         SMALL,
-        "State: {state} Q: what action should the robot take to {instruction}? A:",
+        f"{asked} A:",
         "Q: {question} A:",
+        f"{asked} Plan:",
+        f"{asked} Plan: {{plan}} A:",
         state=StateFormat(PROPRIO, bounds[0], bounds[1]),
     )
 
@@ -109,6 +112,7 @@ def make_info(backend: VlmBackend, strategy: str, template: PromptTemplate, robo
     control = {
         "period_s": POLICY_PERIOD,
         "gripper_max_width": 2 * shape.finger_open + shape.width_offset,
+        "image_size": list(table.images.shape[1:3]),
         "frames": len(table),
     }
     return RT2Info(RT2_TABLETOP, vocabulary, template, robot, control)

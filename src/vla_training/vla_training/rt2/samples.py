@@ -23,6 +23,8 @@ from vla_training.language import training_sentences
 from vla_training.rt2.scene_text import Scene, draw_exchange
 from vla_training.training_data import TaskDraw
 
+WORDS = (*(name.split()[0] for name in BLOCKS), BOWL)  # each names one thing on the table
+PLAN_SHARE = 0.12  # of a robot's samples, for plans and again for actions that follow one
 POINTS = 2  # places in the picture that a sample may be grounded in: object and target
 _STATE_NOISE = (0.002, 0.002, 0.002, 0.0005)  # [m]
 
@@ -42,10 +44,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """An image (H, W, 3) uint8 and its samples."""
+    """An image (H, W, 3) uint8 and its samples.
+
+    places: (len(WORDS), 3) where what each of WORDS names is, base frame [m], NaN for what is not there; None: unknown.
+    """
 
     image: NDArray[np.uint8]
     samples: tuple[Sample, ...]
+    places: NDArray[np.float64] | None = None
 
 
 class Source(Protocol):
@@ -76,11 +82,11 @@ class RobotSource:
         rows: NDArray[np.int64],
         prompt: PromptTemplate,
         vocabulary: ActionVocabulary,
-        end: int,
+        encode: Callable[[str], tuple[int, ...]],
     ) -> None:
-        """`rows`: frames of the table to draw from; `end`: id of the end of text."""
+        """`rows`: frames of the table to draw from; `encode`: a text as an answer."""
         self._table, self._rows, self._prompt = table, rows, prompt
-        self._vocabulary, self._end = vocabulary, end
+        self._vocabulary, self._encode, self._end = vocabulary, encode, encode("")
         self._draw = TaskDraw(table)
         self._wordings = [training_sentences(task) for task in ALL_TASKS]
 
@@ -91,19 +97,32 @@ class RobotSource:
         tasks = np.unique(np.append(others, self._table.own_task[row]))
         state = self._table.proprio[row] + rng.normal(0.0, _STATE_NOISE)
         wordings = [str(rng.choice(self._wordings[task])) for task in tasks]
-        samples = [self.sample(row, int(t), w, state) for t, w in zip(tasks, wordings, strict=True)]
-        return Group(self._table.images[row], tuple(samples))
+        pairs = list(zip(tasks.tolist(), wordings, strict=True))
+        samples = [self._one(row, task, wording, state, float(rng.random())) for task, wording in pairs]
+        return Group(self._table.images[row], tuple(samples), places_of(self._table, row))
 
-    def sample(self, row: int, task: int, wording: str, state: NDArray[np.floating] | None = None) -> Sample:
-        """One frame with one instruction; state (4,) of PROPRIO, the frame's own by default."""
+    def _one(self, row: int, task: int, wording: str, state: NDArray[np.floating], lot: float) -> Sample:
+        """An action; by `lot` (0 to 1), where the prompt knows plans, a plan or an action that follows one."""
+        plan = ALL_TASKS[task].text()
+        if not self._prompt.plans or lot > 2 * PLAN_SHARE:
+            return self.sample(row, task, wording, state)
+        if lot > PLAN_SHARE:
+            return self.sample(row, task, wording, state, plan)
+        prompt = self._prompt.plan_prompt(wording, state)
+        return Sample(prompt, self._encode(plan), None, self._points(row, task))
+
+    def sample(
+        self, row: int, task: int, wording: str, state: NDArray[np.floating] | None = None, plan: str = ""
+    ) -> Sample:
+        """The action on one frame for one instruction; state (4,) of PROPRIO, the frame's own by default."""
         bins = rt2_bins(self._table.tokens[row, task])
         state = self._table.proprio[row] if state is None else state
-        return Sample(
-            self._prompt.action_prompt(wording, state),
-            (*(int(i) for i in self._vocabulary.encode(bins)), self._end),
-            bins,
-            self._table.goals[row, task].reshape(POINTS, 3).astype(np.float64),
-        )
+        prompt = self._prompt.action_prompt(wording, state, plan)
+        ids = (int(i) for i in self._vocabulary.encode(bins))
+        return Sample(prompt, (*ids, *self._end), bins, self._points(row, task))
+
+    def _points(self, row: int, task: int) -> NDArray[np.float64]:
+        return np.asarray(self._table.goals[row, task].reshape(POINTS, 3), dtype=np.float64)
 
 
 def rt2_bins(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -140,7 +159,7 @@ class SceneSource:
                 samples.setdefault(prompt, Sample(prompt, self._encode(exchange.answer), None, point))
             if len(samples) == count:
                 break
-        return Group(self._table.images[row], tuple(samples.values()))
+        return Group(self._table.images[row], tuple(samples.values()), places_of(self._table, row))
 
 
 _PICK = [ALL_TASKS.index(Task("pick", block)) for block in BLOCKS]
@@ -151,6 +170,14 @@ def scene_of(table: FrameTable, row: int) -> Scene:
     """The truth of one frame."""
     goals = table.goals[row].astype(np.float64)
     return Scene(goals[_PICK, :3], goals[_PLACE, 3:], table.proprio[row, :3].astype(np.float64))
+
+
+def places_of(table: FrameTable, row: int) -> NDArray[np.float64]:
+    """(len(WORDS), 3) of one frame."""
+    scene = scene_of(table, row)
+    places = np.vstack([scene.blocks, scene.bowl])
+    places[places[:, 2] < -0.05] = np.nan
+    return places
 
 
 class Mixture:

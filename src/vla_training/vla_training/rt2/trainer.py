@@ -130,23 +130,22 @@ class RT2Trainer:
         logits, batch, attentions = self._forward(self.network, groups, self._grounding is not None)
         losses = self._loss(logits, batch.targets, batch.dims)
         total = losses.mean()
-        ground = torch.zeros(())
+        grounds: tuple[Tensor, ...] = ()
         if self._grounding is not None:
-            points = np.stack([sample.points for group in groups for sample in group.samples])
-            ground = self._grounding.loss(attentions[self._grounding.layer], batch, points)
-            total = total + self.settings.grounding * ground
+            grounds = self._grounding.loss(attentions, batch, groups)
+            total = total + self.settings.grounding * sum(grounds)
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self._optimiser.step()
         self._update_average()
-        return self._figures(losses.detach(), batch, float(ground.detach()))
+        return self._figures(losses.detach(), batch, [float(ground.detach()) for ground in grounds])
 
     @staticmethod
-    def _figures(losses: Tensor, batch: PackedBatch, ground: float) -> dict[str, float]:
+    def _figures(losses: Tensor, batch: PackedBatch, grounds: Sequence[float]) -> dict[str, float]:
         action = batch.dims >= 0
         means = [float(part.mean()) if part.numel() else math.nan for part in (losses[action], losses[~action])]
-        return {"action": means[0], "text": means[1], "grounding": ground}
+        return {"action": means[0], "text": means[1], **dict(zip(("words", "places"), grounds, strict=False))}
 
     def _forward(
         self, network: nn.Module, groups: Sequence[Group], attend: bool = False
