@@ -175,11 +175,13 @@ def around(*parameters: str, environment: Mapping[str, str] | None = None, seein
     robot = Robot()
     robot.seeing = seeing
     try:
-        assert robot.spin(2 * PATIENCE_S, lambda: bool(robot.statuses)), f"no status; exit {process.poll()}"
+        robot.spin(2 * PATIENCE_S, lambda: bool(robot.statuses) or process.poll() is not None)
+        assert robot.statuses, f"no status; exit {process.poll()}"
         yield robot
     finally:
         robot.destroy_node()
         rclpy.try_shutdown()
         code, output = end(process)
+        print(output)  # for a test that fails
     assert code == 0, output
     assert "Traceback" not in output
