@@ -100,9 +100,9 @@ class CachedModel:
         return not self._static and bool(self._cache.is_croppable) and not any(self._cache.is_sliding)
 
     def rewind(self, count: int) -> None:
-        """Forget the last `count` tokens of those that the last step added."""
+        """Forget the last `count` tokens of those that steps added."""
         self._cache.crop(-count)
-        self._positions = self._positions[..., : self._positions.shape[-1] - count]
+        self._positions = self._positions[..., -1:] - count
         if self._mask is not None:
             self._mask = self._mask[:, : self._mask.shape[1] - count]
 

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture of `vla bench rt2`: which answers are actions, what clipping makes of the others, time of one action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHOWN = (
+    "constrained",
+    "constrained_guessing",
+    "same_picture_guessed",
+    "generate",
+    "generate_with_the_mask",
+    "prompt_alone",
+    "constrained_compiled",
+)
+
+
+def draw(path: Path, result: Mapping[str, Any]) -> Path:
+    """Draw what `result`, the benchmark's JSON, holds; returns the picture's path."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    legal, values, times = figure.subplots(1, 3)
+    if result["legality"]:
+        _draw_legal(legal, result["legality"])
+        _draw_values(values, result["legality"])
+    _draw_times(times, result["speed"])
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _draw_legal(axes: Axes, found: Mapping[str, Any]) -> None:
+    names = [(mode, way) for mode in ("greedy", "sample") for way in ("constrained", "unconstrained")]
+    shares = [100.0 * found[mode][way]["legal_strings"] for mode, way in names]
+    bars = axes.bar([f"{mode}\n{way}" for mode, way in names], shares, color=["C0", "C3"] * 2)
+    axes.bar_label(bars, fmt="%.4g %%")
+    axes.set(
+        ylabel="answers that are legal actions [%]", ylim=(0, 112), title=f"{found['decodes']} random decodes each"
+    )
+
+
+def _draw_values(axes: Axes, found: Mapping[str, Any]) -> None:
+    lines = {
+        "uniform": found["uniform"],
+        "constrained, sampled": found["sample"]["constrained"]["values"],
+        "stray answers clipped (OpenVLA)": found["sample"]["unconstrained"]["clipped"],
+    }
+    for name, spread in lines.items():
+        if spread:
+            bars = np.array(spread["histogram"])
+            edges = np.linspace(-1.0, 1.0, len(bars) + 1)
+            axes.stairs(100.0 * bars, edges, label=f"{name}: {spread['at_ends']:.1%} at an end", linewidth=1.8)
+    axes.set(
+        xlabel="value, relative to its range", ylabel="share of values [%]", yscale="log", title="what is commanded"
+    )
+    axes.legend(fontsize="small")
+
+
+def _draw_times(axes: Axes, speed: Mapping[str, Any]) -> None:
+    shapes = list(speed)
+    ways = [way for way in SHOWN if any(way in speed[shape]["picture_first"] for shape in shapes)]
+    height = 0.8 / max(1, len(ways))
+    for index, way in enumerate(ways):
+        there = [i for i, shape in enumerate(shapes) if way in speed[shape]["picture_first"]]
+        times = [speed[shapes[i]]["picture_first"][way]["p50_ms"] for i in there]
+        bars = axes.barh([i + index * height for i in there], times, height, label=way.replace("_", " "))
+        axes.bar_label(bars, fmt=" %.3g", fontsize=8)
+    labels = [f"{shape}\n{speed[shape]['parameters'] / 1e6:.3g} M" for shape in shapes]
+    axes.set_yticks([i + 0.4 - height / 2 for i in range(len(shapes))], labels)
+    axes.set(xlabel="time of one action, median [ms]", xscale="log", title="the same model, the same machine")
+    axes.margins(x=0.15)
+    if shapes:
+        axes.legend(fontsize="small")
