@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from vla_policy.presets import RT2_TABLETOP
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import load_checkpoint
 from vla_training.cli import main
 from vla_training.rt2.collate import OneByOne, SharedImages
+from vla_training.rt2.labels import ActionLabels, action_space, rt2_bins
 from vla_training.rt2.robot_data import load_robot_data
-from vla_training.rt2.samples import Group, RobotSource, SceneSource, TextEncoder, rt2_bins
+from vla_training.rt2.samples import Group, RobotSource, SceneSource, TextEncoder
 from vla_training.rt2.small_vlm import build_small_vlm
 from vla_training.rt2.trainer import base_model
 from vla_training.run_log import VALIDATION_LOG, read
@@ -77,10 +79,11 @@ def backend() -> VlmBackend:
 def groups(backend: VlmBackend, folder: Path) -> list[Group]:
     from vla_training.rt2.bases import make_info, small_prompt
 
-    table = load_robot_data([folder], lambda _: None).table
-    info = make_info(backend, "integers", small_prompt(table), "fr3", table)
+    robot_data = load_robot_data([folder], lambda _: None)
+    table = robot_data.table
+    info = make_info(backend, "integers", small_prompt(table), robot_data, RT2_TABLETOP)
     encode, rows, rng = TextEncoder(backend.tokenizer), np.arange(len(table)), np.random.default_rng(0)
-    robot = RobotSource(table, rows, info.prompt, info.vocabulary, encode)
+    robot = RobotSource(table, rows, info.prompt, ActionLabels(RT2_TABLETOP), info.vocabulary, encode)
     scenes = SceneSource(table, rows, info.prompt, encode)
     return [robot.draw(3, rng), scenes.draw(3, rng)]
 
@@ -111,6 +114,18 @@ def test_bins_keep_their_meaning_from_rt1_to_rt2() -> None:
     tokens = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0])
     assert rt2_bins(tokens).tolist() == [1, 1, 2, 3, 4, 5, 6, 7]
     assert rt2_bins(np.append(tokens[:-1], 1))[0] == 0
+
+
+def test_quantile_ranges_hold_the_data_more_finely(data: Path) -> None:
+    table = load_robot_data([data], lambda _: None).table
+    space = action_space("quantile", table)
+    fixed, own = ActionLabels(RT2_TABLETOP), ActionLabels(space)
+    tokens = table.tokens[np.arange(len(table)), table.own_task]
+    wanted, kept = fixed.values(fixed.bins(tokens)), own.values(own.bins(tokens))
+    low, high = (np.array([getattr(d, end) for d in space.dimensions]) for end in ("low", "high"))
+    inside = (wanted >= low) & (wanted <= high)
+    assert np.abs(wanted - kept)[inside].max() <= ((high - low) / 255).max()
+    assert [d.name for d, f in zip(space.dimensions, RT2_TABLETOP.dimensions, strict=True) if d != f] == ["x", "y", "z"]
 
 
 def test_words_that_were_never_trained_keep_their_meaning(run: Callable[..., int], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from vla_training.rt2.bases import add_lora, load_base, make_info, read_prompt, 
 from vla_training.rt2.collate import SharedImages
 from vla_training.rt2.grounding import Grounding
 from vla_training.rt2.image_text import ImageTextSource, read_image_text
+from vla_training.rt2.labels import ActionLabels, action_space
 from vla_training.rt2.robot_data import RobotData
 from vla_training.rt2.samples import Mixture, RobotSource, SceneSource, Source, TextEncoder
 from vla_training.rt2.settings import RT2Settings
@@ -29,27 +30,27 @@ def assemble(
     settings = make_settings(arguments, recipe)
     template = read_prompt(recipe["prompt"], data.table)
     backend = load_base(arguments.base, data.image_size, device, settings.seed)
-    info = make_info(backend, arguments.vocabulary, template, data.robot, data.table)
+    info = make_info(backend, arguments.vocabulary, template, data, action_space(arguments.ranges, data.table))
     if arguments.freeze_vision:
         for name, parameter in backend.model.named_parameters():
             parameter.requires_grad_(parameter.requires_grad and "vision" not in name and "visual" not in name)
     if arguments.lora:
         add_lora(backend, arguments.lora)
+    labels = ActionLabels(info.action_space)
     encode = TextEncoder(backend.tokenizer)
     train, held_out = rows_of(data.table, settings.validation)
-    robot = RobotSource(data.table, train, template, info.vocabulary, encode)
+    robot = RobotSource(data.table, train, template, labels, info.vocabulary, encode)
     texts: list[tuple[Source, float]] = []
-    scenes = None
-    if arguments.scene_questions and settings.robot_share < 1.0:
+    scenes = SceneSource(data.table, held_out, template, encode)  # asked also where they are not trained
+    if arguments.scene_questions:
         texts.append((SceneSource(data.table, train, template, encode), 1.0))
-        scenes = SceneSource(data.table, held_out, template, encode)
     texts += [(ImageTextSource(read_image_text(path), template, encode), 1.0) for path in arguments.texts]
     if settings.robot_share < 1.0 and not texts:
         raise TrainingError("no image-text data: give --texts, or --robot-share 1 for robot data alone")
     mixture = Mixture(robot, texts, settings.robot_share)
     grounding = make_grounding(backend, data, settings)
     trainer = RT2Trainer(backend, info, mixture, settings, arguments.out, grounding)
-    return trainer, HeldOut(data.table, held_out, robot, scenes)
+    return trainer, HeldOut(data.table, held_out, robot, labels, scenes)
 
 
 def make_settings(arguments: argparse.Namespace, recipe: Mapping[str, Any]) -> RT2Settings:

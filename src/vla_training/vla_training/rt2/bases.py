@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from vla_policy.presets import RT2_TABLETOP
+from vla_policy.action_space import ActionSpace
+from vla_policy.errors import VocabularyError
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import RT2Info
 from vla_policy.rt2.prompt import PromptTemplate, StateFormat, prompt
@@ -20,6 +21,7 @@ from vla_sim.robots import get_robot
 from vla_training.errors import TrainingError
 from vla_training.frames import ALL_TASKS, PROPRIO, FrameTable
 from vla_training.language import training_sentences
+from vla_training.rt2.robot_data import RobotData
 from vla_training.rt2.scene_text import all_words
 from vla_training.rt2.small_vlm import FROZEN_BLOCKS, build_small_vlm
 from vla_training.rt2.words import words_of
@@ -92,30 +94,32 @@ def keep_words(model: Any, vocabulary: Sequence[str]) -> None:
     weight.register_hook(lambda gradient: gradient * kept.to(gradient))
 
 
-def make_info(backend: VlmBackend, strategy: str, template: PromptTemplate, robot: str, table: FrameTable) -> RT2Info:
+def make_info(
+    backend: VlmBackend, strategy: str, template: PromptTemplate, data: RobotData, space: ActionSpace
+) -> RT2Info:
     """Action space, vocabulary, prompt and robot of the checkpoint. `strategy`: of the vocabulary, or auto.
 
     auto: integers where the tokenizer has them, else the least used tokens. New tokens enlarge the embeddings.
     """
     strategies = {s.value: s for s in Strategy}
     tried = [Strategy.INTEGERS, Strategy.OVERWRITE] if strategy == "auto" else [strategies[strategy]]
-    for index, one in enumerate(tried):
+    for one in tried:
         try:
-            vocabulary = build_vocabulary(one, backend.tokenizer, RT2_TABLETOP.bins)
+            vocabulary = build_vocabulary(one, backend.tokenizer, space.bins)
             break
-        except Exception:
-            if index == len(tried) - 1:
+        except VocabularyError:
+            if one is tried[-1]:
                 raise
     if max(vocabulary.ids) >= backend.model.get_input_embeddings().weight.shape[0]:
         backend.model.resize_token_embeddings(len(backend.tokenizer))
-    shape = get_robot(robot)
+    shape = get_robot(data.robot)
     control = {
         "period_s": POLICY_PERIOD,
         "gripper_max_width": 2 * shape.finger_open + shape.width_offset,
-        "image_size": list(table.images.shape[1:3]),
-        "frames": len(table),
+        "image_size": list(data.image_size),
+        "frames": len(data.table),
     }
-    return RT2Info(RT2_TABLETOP, vocabulary, template, robot, control)
+    return RT2Info(space, vocabulary, template, data.robot, control)
 
 
 def add_lora(backend: VlmBackend, rank: int) -> None:

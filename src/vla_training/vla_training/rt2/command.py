@@ -117,7 +117,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 def _remember(arguments: argparse.Namespace, data: RobotData, command: str) -> dict[str, Any]:
     """Write down what the run is made of; a resumed run keeps the earlier commands."""
-    keys = ("base", "lora", "images", "samples", "robot_share", "seed")
+    keys = ("base", "lora", "images", "samples", "robot_share", "ranges", "seed")
     record: dict[str, Any] = {key: getattr(arguments, key) for key in keys}
     record |= recipe(arguments) | {"robot": data.robot, "data": data.sources}
     record["texts"] = [str(path) for path in arguments.texts]
@@ -152,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-scene-questions", dest="scene_questions", action="store_false", help="none about the robot's frames")
     add("--robot-share", type=share, default=0.66, help="of the mixture (default 0.66; 1 is robot data alone)")
     add("--vocabulary", default="auto", choices=["auto", "integers", "overwrite", "new"], help="action tokens")
+    add(
+        "--ranges",
+        default="fixed",
+        choices=["fixed", "quantile"],
+        help="of translations: 6 cm, or 1 %% to 99 %% of data",
+    )
     add("--prompt", default=None, help="rt2, rt2_state, openvla, ... or a .json file (default: rt2; small's own)")
     add("--lora", type=natural, default=0, metavar="RANK", help="train LoRA matrices of this rank, not all weights")
     add("--freeze-vision", action="store_true", help="leave the image encoder as it is")

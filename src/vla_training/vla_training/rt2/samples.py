@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from vla_policy.presets import RT1_TABLETOP, RT2_TABLETOP
 from vla_policy.rt2.prompt import PromptTemplate
 from vla_policy.rt2.vocabulary import ActionVocabulary
 from vla_sim.scene import BLOCKS, BOWL
@@ -20,6 +19,7 @@ from vla_sim.task import Task
 
 from vla_training.frames import ALL_TASKS, FrameTable
 from vla_training.language import training_sentences
+from vla_training.rt2.labels import ActionLabels
 from vla_training.rt2.scene_text import Scene, draw_exchange
 from vla_training.training_data import TaskDraw
 
@@ -81,12 +81,13 @@ class RobotSource:
         table: FrameTable,
         rows: NDArray[np.int64],
         prompt: PromptTemplate,
+        labels: ActionLabels,
         vocabulary: ActionVocabulary,
         encode: Callable[[str], tuple[int, ...]],
     ) -> None:
         """`rows`: frames of the table to draw from; `encode`: a text as an answer."""
         self._table, self._rows, self._prompt = table, rows, prompt
-        self._vocabulary, self._encode, self._end = vocabulary, encode, encode("")
+        self._labels, self._vocabulary, self._encode, self._end = labels, vocabulary, encode, encode("")
         self._draw = TaskDraw(table)
         self._wordings = [training_sentences(task) for task in ALL_TASKS]
 
@@ -115,7 +116,7 @@ class RobotSource:
         self, row: int, task: int, wording: str, state: NDArray[np.floating] | None = None, plan: str = ""
     ) -> Sample:
         """The action on one frame for one instruction; state (4,) of PROPRIO, the frame's own by default."""
-        bins = rt2_bins(self._table.tokens[row, task])
+        bins = self._labels.bins(self._table.tokens[row, task])
         state = self._table.proprio[row] if state is None else state
         prompt = self._prompt.action_prompt(wording, state, plan)
         ids = (int(i) for i in self._vocabulary.encode(bins))
@@ -123,13 +124,6 @@ class RobotSource:
 
     def _points(self, row: int, task: int) -> NDArray[np.float64]:
         return np.asarray(self._table.goals[row, task].reshape(POINTS, 3), dtype=np.float64)
-
-
-def rt2_bins(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Bins (8,) of RT2_TABLETOP for tokens (11,) of RT1_TABLETOP: the same ranges, terminate for mode."""
-    bins = [tokens[RT1_TABLETOP.index(name)] for name in RT2_TABLETOP.names[1:]]
-    terminate = int(tokens[RT1_TABLETOP.index("mode")] == 0)
-    return np.array([terminate, *bins], dtype=np.int64)
 
 
 class SceneSource:

@@ -163,22 +163,27 @@ class RT2Trainer:
         return torch.autocast(self.backend.device.type, dtype=torch.bfloat16)
 
     @torch.no_grad()
-    def predict(self, groups: Sequence[Group], allowed: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
-        """Most probable token ids of each sample's answer, each given the true ones before it.
+    def predict(self, groups: Sequence[Group]) -> list[NDArray[np.int64]]:
+        """Most probable token ids of each answer, each given the true ones before it; actions among legal bins.
 
-        `allowed`: ids among which an action's tokens are looked for. A text answer that is right here at every place is
-        what greedy decoding gives.
+        A text answer that is right here at every place is what greedy decoding gives.
         """
         network = self.average or self.network
         network.eval()
         logits, batch, _ = self._forward(network, groups)
-        best = logits.argmax(dim=-1)
-        if allowed is not None:
-            among = logits[:, torch.from_numpy(allowed).to(logits.device)].argmax(dim=-1)
-            best = torch.where(batch.dims >= 0, torch.from_numpy(allowed).to(among)[among], best)
-        samples = batch.samples.cpu().numpy()
-        ids = best.cpu().numpy()
+        action = batch.dims >= 0
+        legal = self._legal(logits.shape[-1]).to(logits.device)
+        logits[action] = logits[action].masked_fill(~legal[batch.dims[action]], -math.inf)
+        ids, samples = logits.argmax(dim=-1).cpu().numpy(), batch.samples.cpu().numpy()
         return [ids[samples == i] for i in range(int(samples[-1]) + 1)]
+
+    def _legal(self, tokens: int) -> Tensor:
+        """(d, tokens) which tokens an action's dimension may have."""
+        sizes, ids = self.info.action_space.sizes, torch.tensor(self.info.vocabulary.ids)
+        legal = torch.zeros(len(sizes), tokens, dtype=torch.bool)
+        for dimension, size in enumerate(sizes):
+            legal[dimension, ids[:size]] = True
+        return legal
 
     @torch.no_grad()
     def _update_average(self) -> None:
