@@ -82,8 +82,8 @@ class Bench:
         }
 
 
-def time_in_turns(ways: Mapping[str, Way], rounds: int) -> dict[str, Timing]:
-    """Run every way once per round, after one round that does not count."""
+def time_in_turns(ways: Mapping[str, Way], rounds: int, base: str = OURS) -> dict[str, Timing]:
+    """Run every way once per round, after one round that does not count; ratios are against the way `base`."""
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
@@ -95,7 +95,7 @@ def time_in_turns(ways: Mapping[str, Way], rounds: int) -> dict[str, Timing]:
         name: Timing(
             statistics.median(times),
             sorted(times)[int(0.9 * (len(times) - 1))],
-            statistics.median(other / ours for other, ours in zip(times, spent[OURS], strict=True)),
+            statistics.median(other / ours for other, ours in zip(times, spent[base], strict=True)),
         )
         for name, times in spent.items()
     }
