@@ -24,6 +24,7 @@ LLAMA = {
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
+    "bos_token_id": 2,
     "pad_token_id": PAD,
     "eos_token_id": EOS,
 }

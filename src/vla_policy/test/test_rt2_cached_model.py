@@ -15,7 +15,7 @@ from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.constraint import LegalBins
 from vla_policy.rt2.decode import ActionDecoder
 
-FAMILIES = ["paligemma", "paligemma2", "idefics3", "smolvlm", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
+FAMILIES = ["paligemma", "paligemma2", "smolvlm", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
 BIDIRECTIONAL = ("paligemma", "paligemma2")
 PROMPT = [20, 31, 42, 53, 64]
 

@@ -39,7 +39,7 @@ class CachedModel:
                 f"compile needs an NVIDIA GPU, the model is on {model.device}; valid: compile=False"
             )
         self._static, self._reuse = static or compile, reuse and not (static or compile)
-        self._step = torch.compile(self.base, mode="reduce-overhead", dynamic=False) if compile else self.base
+        self.one_pass = torch.compile(self.base, mode="reduce-overhead", dynamic=False) if compile else self.base
         self._clones = compile  # CUDA graphs write each result to the same place
         self._image_names = _parameters(getattr(self.base, "get_image_features", None))
         self._splits_images = "mm_encoder_outputs" in _parameters(self.base.forward)
@@ -91,7 +91,7 @@ class CachedModel:
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), count)], dim=1)
         self._positions = self._positions[..., -1:] + torch.arange(1, count + 1, device=ids.device)
-        hidden: Tensor = self._step(**self._step_inputs(ids)).last_hidden_state
+        hidden: Tensor = self.one_pass(**self._step_inputs(ids)).last_hidden_state
         return hidden.clone() if self._clones else hidden
 
     @property
