@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 import torch
 from vla_policy.errors import CheckpointError, ConfigurationError
-from vla_policy.presets import OPENVLA
+from vla_policy.presets import OPENVLA, RT2_TABLETOP
+from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.checkpoint import RT2Checkpoint, RT2Info
+from vla_policy.rt2.prompt import prompt
+from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
 from vla_training.bench_rt2 import main
+from vla_training.bench_rt2_drive import Drive, guessing, record
 from vla_training.bench_rt2_shapes import SHAPES, Subject, build, check_room
 from vla_training.bench_rt2_speed import OURS, ways
+from vla_training.rt2.small_vlm import build_small_vlm
 
 from vla_training import bench_rt2_legality as legality
 
@@ -61,6 +67,33 @@ def test_a_model_too_large_is_told_before_it_is_made(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("vla_training.bench_rt2_shapes.available_bytes", lambda device: 1024**3)
     with pytest.raises(CheckpointError, match="paligemma3b has 2"):
         build("paligemma3b")
+
+
+@pytest.fixture(scope="module")
+def drive() -> Drive:
+    """Four observations of an untrained small model that acts."""
+    torch.manual_seed(0)
+    template = prompt("rt2_state")
+    model, processor = build_small_vlm([template.action, template.question, "push the blue block"], (32, 48), 64, 2, 2)
+    vocabulary = build_vocabulary(Strategy.INTEGERS, processor.tokenizer)
+    info = RT2Info(RT2_TABLETOP, vocabulary, template, "fr3", {"period_s": 0.2, "image_size": [32, 48]})
+    return record(RT2Checkpoint(VlmBackend(model.eval(), processor), info), "fr3", 4)
+
+
+def test_a_drive_is_what_the_model_sees_while_it_acts(drive: Drive) -> None:
+    stamps = [observation.stamp for observation in drive.observations]
+    assert np.diff(stamps) == pytest.approx([0.2] * 3)
+    assert all(observation.image.shape == (32, 48, 3) for observation in drive.observations)
+    first, last = drive.observations[0], drive.observations[-1]
+    assert not np.array_equal(first.image, last.image)
+    assert abs(first.gripper_width - last.gripper_width) > 1e-3 or not np.allclose(first.ee_position, last.ee_position)
+
+
+def test_guessing_on_a_drive_changes_no_action(drive: Drive) -> None:
+    found = guessing(drive)
+    assert found["actions"] == 4
+    assert found["same_actions"] == 1.0
+    assert 2.0 <= found["passes_mean"] <= found["passes_without"] == len(RT2_TABLETOP.sizes)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
