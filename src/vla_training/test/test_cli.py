@@ -46,8 +46,8 @@ def test_every_command_explains_itself(name, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("fly", "valid: data, train rt1, dagger"),
-        ("train rt2", "valid: rt1"),
+        ("fly", "valid: data, train rt1, train rt2, dagger"),
+        ("train rt3", "valid: rt1, rt2"),
         ("data", "--out"),
         ("data --out {tmp} --robot pr2", "valid: fr3, wx250s"),
         ("data --out {tmp} --families pick fetch", "'fetch'; valid: pick, place, near, push"),
@@ -64,6 +64,9 @@ def test_every_command_explains_itself(name, capsys):
         ("eval --policy expert --instructions {tmp}/none.yaml --out {tmp}/f.json", "none.yaml"),
         ("dagger --checkpoint {tmp}/none --out {tmp}/d", "no RT-1 checkpoint"),
         ("dagger --checkpoint x --out {tmp}/d --learner-share 2", "0 to 1"),
+        ("train rt2 --data {tmp}/none --out {tmp}/run", "no data set at"),
+        ("train rt2 --data {tmp} --out {tmp}/run --robot-share 2", "0 to 1"),
+        ("eval questions --policy rt1 --checkpoint {tmp}/none --out {tmp}/f.json", "no RT-1 checkpoint"),
         ("plot {tmp}", "holds no metrics"),
         ("card --checkpoint {tmp}", "no checkpoint at"),
         ("bench rt1 --config b4", "b4"),

@@ -8,12 +8,12 @@ measured) and config.json. `vla train rt1` writes the first part, `vla eval --ca
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vla_training.arguments import Parser
+from vla_training.card_text import LIMITS, measured_table, validation_table, write_files
 from vla_training.errors import TrainingError
 from vla_training.rt2 import card as rt2_card
 
@@ -80,10 +80,7 @@ def _write(folder: Path, card: Mapping[str, Any]) -> Path:
     if rt2_card.is_rt2(folder):
         return rt2_card.write_card(folder, card)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    for name, text in ((DATA, json.dumps(card, indent=1) + "\n"), (CARD, render(config, card))):
-        temporary = folder / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, folder / name)
+    write_files(folder, {DATA: json.dumps(card, indent=1) + "\n", CARD: render(config, card)})
     return folder / CARD
 
 
@@ -113,8 +110,7 @@ def render(config: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        "It knows the objects, the table and the camera of this simulator, and nothing of another scene or of a real "
-        "robot. The controller's limits and its safety gate stay responsible for what moves.",
+        LIMITS,
     ]
     return "\n".join(lines) + "\n"
 
@@ -129,34 +125,13 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     lines += [f"{facts['steps']} steps of {facts['batch']} frames, seed {facts['seed']}. Behaviour cloning from:", ""]
     lines += [f"- {each['folder']}: {each['episodes']} episodes, {each['frames']} frames" for each in facts["data"]]
     lines += [line for note in facts.get("notes", ()) for line in ("", note)]
-    if facts["validation"]:
-        lines += ["", f"On held-out episodes, at step {facts['validation'].get('step', 0):.0f}:", ""]
-        lines += ["| figure | value |", "|---|---|"]
-        named = [(text, facts["validation"].get(key)) for key, text in _VALIDATION.items()]
-        lines += [f"| {text} | {value:.3g} |" for text, value in named if value is not None]
-    return lines
+    return lines + validation_table(facts["validation"], _VALIDATION)
 
 
 def _measured(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return ["Not measured yet: `./vla eval --policy rt1 --checkpoint THIS_FOLDER --card THIS_FOLDER`."]
     return measured_table(rows)
-
-
-def measured_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Reports of `vla eval` as a table."""
-    families = list(dict.fromkeys(family for row in rows for family in row["per_family"]))
-    lines = [f"| robot | wording | seed | episodes | success (95 % interval) | {' | '.join(families)} |"]
-    lines.append("|---" * (5 + len(families)) + "|")
-    for row in rows:
-        each = [row["per_family"].get(family) for family in families]
-        cells = [f"{100 * one['success_rate']:.0f} % of {one['episodes']}" if one else "-" for one in each]
-        low, high = row["interval_95"]
-        total = f"{100 * row['success_rate']:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
-        wording = row["instructions"] or "as in training"
-        start = f"| {row['robot']} | {wording} | {row['seed']} | {row['episodes']} | {total} |"
-        lines.append(f"{start} {' | '.join(cells)} |")
-    return [*lines, "", "Closed loop in lockstep simulation (`./vla eval`), fresh table layouts, success by physics."]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,8 +8,6 @@ from which the same command goes on. More --steps or further --data folders cont
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shlex
 import signal
 import time
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vla_training.arguments import Parser, natural, positive
 from vla_training.errors import TrainingError
 from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, read
+from vla_training.run_record import RECORD, read_record, write_record
 
 if TYPE_CHECKING:
     from vla_policy.rt1.config import RT1Config
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from vla_training.train_rt1 import Trainer
     from vla_training.training_set import TrainingSet
 
-RECORD = "run.json"
 INTERRUPTED = 130  # exit status
 
 
@@ -57,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if trainer.step >= settings.steps:
         say(f"nothing to do: step {trainer.step} of {settings.steps} is reached; a larger --steps continues")
         return 0
-    record = _remember(arguments.out, config, data, ["vla train rt1 " + shlex.join(argv or ())])
+    record = _remember(arguments.out, config, data, "vla train rt1 " + shlex.join(argv or ()))
     return _train(trainer, record)
 
 
@@ -105,7 +103,7 @@ def _begin(arguments: argparse.Namespace, config: RT1Config, robot: str) -> None
     if arguments.fresh:
         for name in (STATE_FILE, RECORD, TRAIN_LOG, VALIDATION_LOG, f"{CHECKPOINT}/card.json"):
             (folder / name).unlink(missing_ok=True)
-    elif state.exists() and (before := _record(folder)):
+    elif state.exists() and (before := read_record(folder)):
         for key, now in (("network", config.to_json()), ("robot", robot)):
             if before.get(key) != now:
                 raise TrainingError(
@@ -114,25 +112,10 @@ def _begin(arguments: argparse.Namespace, config: RT1Config, robot: str) -> None
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    """What `_remember` wrote; empty when there is nothing of use."""
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _remember(folder: Path, config: RT1Config, data: TrainingSet, commands: list[str]) -> dict[str, Any]:
-    """Write down what the run is made of; a resumed run keeps the earlier commands."""
-    earlier = _record(folder).get("commands", [])
+def _remember(folder: Path, config: RT1Config, data: TrainingSet, command: str) -> dict[str, Any]:
+    """Write down what the run is made of."""
     sources = [{"folder": str(s.folder), "episodes": len(s.rows), "frames": s.frames} for s in data.sources]
-    record = {"robot": data.robot, "network": config.to_json(), "data": sources}
-    record["commands"] = list(dict.fromkeys([*earlier, *commands]))
-    temporary = folder / f".{RECORD}.tmp"
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / RECORD)
-    return record
+    return write_record(folder, {"robot": data.robot, "network": config.to_json(), "data": sources}, command)
 
 
 def chosen_device(name: str) -> str:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vla_training.card_text import LIMITS, measured_table, validation_table, write_files
 from vla_training.errors import TrainingError
 
 CARD, DATA, INFO = "README.md", "card.json", "rt2.json"
@@ -54,10 +54,7 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> Path:
     """Write card.json and the README.md that it makes."""
     info = json.loads((folder / INFO).read_text(encoding="utf-8"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    for name, text in ((DATA, json.dumps(card, indent=1) + "\n"), (CARD, render(info, config, card))):
-        temporary = folder / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, folder / name)
+    write_files(folder, {DATA: json.dumps(card, indent=1) + "\n", CARD: render(info, config, card)})
     return folder / CARD
 
 
@@ -89,8 +86,7 @@ def render(info: Mapping[str, Any], config: Mapping[str, Any], card: Mapping[str
         "",
         "## Limits",
         "",
-        "It knows the objects, the table and the camera of this simulator, and nothing of another scene or of a real "
-        "robot. The controller's limits and its safety gate stay responsible for what moves.",
+        LIMITS,
     ]
     return "\n".join(lines) + "\n"
 
@@ -111,20 +107,12 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
             f"shown where object and target are (weight {facts['grounding']:g})."
         )
     lines += [line for note in facts.get("notes", ()) for line in ("", note)]
-    figures = facts.get("validation") or {}
-    named = [(text, figures.get(key)) for key, text in _VALIDATION.items()]
-    if figures:
-        lines += ["", f"On held-out episodes, at step {figures.get('step', 0):.0f}, given the true tokens before:", ""]
-        lines += ["| figure | value |", "|---|---|"]
-        lines += [f"| {text} | {value:.3g} |" for text, value in named if value is not None]
-    return lines
+    return lines + validation_table(facts.get("validation") or {}, _VALIDATION, ", given the true tokens before")
 
 
 def _measured(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return ["Not measured yet: `./vla eval --policy rt2 --checkpoint THIS_FOLDER --card THIS_FOLDER`."]
-    from vla_training.model_card import measured_table  # which imports this module
-
     return measured_table(rows)
 
 

@@ -10,8 +10,6 @@ which the same command goes on.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from vla_training.arguments import Parser, natural, positive, share
 from vla_training.errors import TrainingError
 from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, read
-from vla_training.train_command import INTERRUPTED, RECORD, chosen_device, say, stop_flag
+from vla_training.run_record import RECORD, read_record, write_record
+from vla_training.train_command import INTERRUPTED, chosen_device, say, stop_flag
 
 if TYPE_CHECKING:
     from vla_training.rt2.robot_data import RobotData
@@ -97,7 +96,7 @@ def _begin(arguments: argparse.Namespace) -> None:
     if arguments.fresh:
         for name in (STATE_FILE, RECORD, TRAIN_LOG, VALIDATION_LOG):
             (folder / name).unlink(missing_ok=True)
-    elif (folder / STATE_FILE).exists() and (before := _record(folder)):
+    elif (folder / STATE_FILE).exists() and (before := read_record(folder)):
         for key in ("base", "lora"):
             if before.get(key) != getattr(arguments, key):
                 raise TrainingError(
@@ -107,26 +106,14 @@ def _begin(arguments: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
 def _remember(arguments: argparse.Namespace, data: RobotData, command: str) -> dict[str, Any]:
-    """Write down what the run is made of; a resumed run keeps the earlier commands."""
+    """Write down what the run is made of."""
     keys = ("base", "lora", "images", "samples", "robot_share", "ranges", "seed")
     record: dict[str, Any] = {key: getattr(arguments, key) for key in keys}
     record |= recipe(arguments) | {"robot": data.robot, "data": data.sources}
     record["texts"] = [str(path) for path in arguments.texts]
     record["scene_questions"] = arguments.scene_questions
-    record["commands"] = list(dict.fromkeys([*_record(arguments.out).get("commands", []), command]))
-    temporary = arguments.out / f".{RECORD}.tmp"
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, arguments.out / RECORD)
-    return record
+    return write_record(arguments.out, record, command)
 
 
 def _number(low: float) -> Callable[[str], float]:
