@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from vla_policy.presets import RT2_TABLETOP
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import load_checkpoint
@@ -51,6 +52,17 @@ def test_a_run_trains_goes_on_and_gives_a_checkpoint_that_loads(
     assert figures["step_mm"] > 0.0
     assert run("--steps", "2") == 0
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_lora_trains_few_weights_and_leaves_a_plain_checkpoint(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("--steps", "1", "--lora", "4", "--fresh") == 0
+    assert run("--steps", "3", "--lora", "4", "--rate", "0.05") == 0
+    state = load_file(tmp_path / "run" / "state.safetensors")
+    trained = sum(v.numel() for k, v in state.items() if k.startswith("optimiser/") and k.endswith("exp_avg"))
+    assert 0 < trained < 0.15 * sum(v.numel() for k, v in state.items() if k.startswith("network/"))
+    names = set(load_file(tmp_path / "run" / "checkpoint" / "model.safetensors"))
+    assert not any("lora" in name for name in names)
+    assert load_checkpoint(tmp_path / "run" / "checkpoint").backend.family == "fast_vlm"
 
 
 def test_another_base_does_not_continue_a_run(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def draw(path: Path, result: Mapping[str, Any]) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 4.2), layout="constrained")
+    figure = Figure(figsize=(15, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     legal, values, times = figure.subplots(1, 3)
     if result["legality"]:
@@ -42,8 +42,9 @@ def draw(path: Path, result: Mapping[str, Any]) -> Path:
 def _draw_legal(axes: Axes, found: Mapping[str, Any]) -> None:
     names = [(mode, way) for mode in ("greedy", "sample") for way in ("constrained", "unconstrained")]
     shares = [100.0 * found[mode][way]["legal_strings"] for mode, way in names]
-    bars = axes.bar([f"{mode}\n{way}" for mode, way in names], shares, color=["C0", "C3"] * 2)
+    bars = axes.bar([f"{way}\n{mode}" for mode, way in names], shares, color=["C0", "C3"] * 2, width=0.6)
     axes.bar_label(bars, fmt="%.4g %%")
+    axes.tick_params(axis="x", labelsize="small")
     axes.set(
         ylabel="answers that are legal actions [%]", ylim=(0, 112), title=f"{found['decodes']} random decodes each"
     )
@@ -63,6 +64,7 @@ def _draw_values(axes: Axes, found: Mapping[str, Any]) -> None:
     axes.set(
         xlabel="value, relative to its range", ylabel="share of values [%]", yscale="log", title="what is commanded"
     )
+    axes.set_ylim(top=1000.0)
     axes.legend(fontsize="small")
 
 
@@ -79,5 +81,6 @@ def _draw_times(axes: Axes, speed: Mapping[str, Any]) -> None:
     axes.set_yticks([i + 0.4 - height / 2 for i in range(len(shapes))], labels)
     axes.set(xlabel="time of one action, median [ms]", xscale="log", title="the same model, the same machine")
     axes.margins(x=0.15)
+    axes.invert_yaxis()
     if shapes:
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)

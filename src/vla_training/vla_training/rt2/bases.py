@@ -123,11 +123,9 @@ def make_info(
 
 
 def add_lora(backend: VlmBackend, rank: int) -> None:
-    """Freeze the model and give its linear layers LoRA matrices of that rank. Raises TrainingError without peft."""
-    try:
-        from peft import LoraConfig, get_peft_model  # type: ignore[import-not-found,unused-ignore]
-    except ImportError as error:
-        raise TrainingError("--lora needs the package peft: pip install peft") from error
+    """Freeze the model and give its linear layers LoRA matrices of that rank."""
+    from peft import LoraConfig, get_peft_model  # a second, and few runs want it
+
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none")
     backend.model = get_peft_model(backend.model, config)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -40,6 +41,7 @@ def small_vocabulary(texts: Sequence[str], folder: Path | None = None) -> list[s
     )
 
 
+@lru_cache(maxsize=1)
 def _minilm(folder: Path | None) -> tuple[list[str], Tensor]:
     """MiniLM's word pieces and their embeddings (pieces, 384)."""
     folder = folder or encoder_path()
