@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 from vla_policy.action_space import ActionSpace
+from vla_policy.presets import RT2
+from vla_policy.rt2.constraint import LegalBins
+from vla_policy.rt2.decode import ActionDecoder
 from vla_policy.rt2.vocabulary import ActionVocabulary, Strategy
 
 VOCABULARY, IMAGE_TOKEN, PAD, EOS = 400, 399, 0, 1
@@ -74,6 +77,12 @@ class Small:
 def action_info(space: ActionSpace) -> Any:
     """What a decoder asks of a checkpoint."""
     return SimpleNamespace(action_space=space, vocabulary=ActionVocabulary(Strategy.OVERWRITE, ACTION_IDS))
+
+
+def decoder(small: Small, space: ActionSpace = RT2, **options: Any) -> ActionDecoder:
+    """A decoder of a small model with the settings `options`; `legal` is one of them."""
+    legal = options.pop("legal", None) or LegalBins(space)
+    return ActionDecoder(small.backend(), action_info(space), legal, **options)
 
 
 def _image(size: int, *front: int) -> Callable[[torch.Generator], dict[str, Tensor]]:

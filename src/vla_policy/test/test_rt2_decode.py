@@ -15,10 +15,7 @@ from vla_policy.action_space import ActionSpace, Dimension, discrete
 from vla_policy.errors import ActionRefusedError, ConfigurationError
 from vla_policy.policy import Observation
 from vla_policy.presets import OPENVLA, RT1_TABLETOP, RT2
-from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.constraint import LegalBins, MotionLimits
-from vla_policy.rt2.decode import ActionDecoder
-from vla_policy.rt2.draft import Draft
 from vla_policy.tokenizer import ActionTokenizer
 
 FAMILIES = ["paligemma", "paligemma2", "idefics3", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
@@ -38,11 +35,6 @@ def small(request: pytest.FixtureRequest, rt2_small_models: ModuleType) -> Any:
 @pytest.fixture(scope="module")
 def llava(rt2_small_models: ModuleType) -> Any:
     return rt2_small_models.build("llava")
-
-
-def make(models: ModuleType, small: Any, space: ActionSpace = RT2, **options: Any) -> ActionDecoder:
-    legal = options.pop("legal", None) or LegalBins(space)
-    return ActionDecoder(small.backend(), models.action_info(space), legal, **options)
 
 
 def generated(models: ModuleType, small: Any, inputs: dict[str, torch.Tensor], space: ActionSpace) -> list[list[int]]:
@@ -66,7 +58,7 @@ def generated(models: ModuleType, small: Any, inputs: dict[str, torch.Tensor], s
 def test_greedy_is_what_generate_finds_with_the_same_mask(
     rt2_small_models: ModuleType, small: Any, before: int
 ) -> None:
-    decoder = make(rt2_small_models, small)
+    decoder = rt2_small_models.decoder(small)
     for picture in range(2):
         inputs = small.inputs(PROMPT, picture, before)
         wanted = generated(rt2_small_models, small, inputs, RT2)
@@ -75,13 +67,13 @@ def test_greedy_is_what_generate_finds_with_the_same_mask(
 
 def test_a_padded_batch_is_what_generate_finds(rt2_small_models: ModuleType, small: Any) -> None:
     inputs = small.batch([PROMPT, PROMPT[:2], [*PROMPT, 70, 71]])
-    found = [decoded.tokens.tolist() for decoded in make(rt2_small_models, small).decode_batch(inputs)]
+    found = [decoded.tokens.tolist() for decoded in rt2_small_models.decoder(small).decode_batch(inputs)]
     assert found == generated(rt2_small_models, small, inputs, RT2)
 
 
 def test_probabilities_and_mass_are_those_of_the_model(rt2_small_models: ModuleType, small: Any) -> None:
     inputs = small.inputs(PROMPT)
-    decoded = make(rt2_small_models, small, mass="all").decode(inputs)
+    decoded = rt2_small_models.decoder(small, mass="all").decode(inputs)
     ids = torch.tensor([[rt2_small_models.ACTION_IDS[int(token)] for token in decoded.tokens]])
     whole = {**inputs, "input_ids": torch.cat([inputs["input_ids"], ids], dim=1)}
     for name, value in (("attention_mask", 1), ("token_type_ids", 1), ("mm_token_type_ids", 0)):
@@ -99,7 +91,7 @@ def test_probabilities_and_mass_are_those_of_the_model(rt2_small_models: ModuleT
 
 def test_mass_is_measured_where_asked(rt2_small_models: ModuleType, llava: Any) -> None:
     inputs = llava.inputs(PROMPT)
-    masses = {mass: make(rt2_small_models, llava, mass=mass).decode(inputs).legal_mass for mass in ("first", "none")}
+    masses = {mass: rt2_small_models.decoder(llava, mass=mass).decode(inputs).legal_mass for mass in ("first", "none")}
     assert 0.0 < masses["first"][0] < 1.0
     assert np.isnan(masses["first"][1:]).all()
     assert np.isnan(masses["none"]).all()
@@ -112,8 +104,8 @@ def test_every_mode_says_only_legal_bins(
 ) -> None:
     limits = MotionLimits((0.2, -0.4, 0.02), (0.7, 0.4, 0.6), 0.1, 0.5)
     legal = LegalBins(space, limits, 0.2)
-    decoder = make(rt2_small_models, llava, space, mode=mode, seed=0, legal=legal)
-    free = make(rt2_small_models, llava, space, mode=mode, seed=0)
+    decoder = rt2_small_models.decoder(llava, space, mode=mode, seed=0, legal=legal)
+    free = rt2_small_models.decoder(llava, space, mode=mode, seed=0)
     changed = 0
     for picture, x in enumerate((0.1, 0.45, 0.69)):
         seen = _observation(x)
@@ -148,7 +140,7 @@ def _scores(models: ModuleType, llava: Any, inputs: dict[str, torch.Tensor]) -> 
 
 def test_wide_beams_find_the_best_action_of_all(rt2_small_models: ModuleType, llava: Any) -> None:
     beams, one, greedy = (
-        make(rt2_small_models, llava, TINY_SPACE, mode=mode, beams=count)
+        rt2_small_models.decoder(llava, TINY_SPACE, mode=mode, beams=count)
         for mode, count in (("beam", 50), ("beam", 1), ("greedy", 1))
     )
     greedy_was_best = []
@@ -168,7 +160,7 @@ def test_wide_beams_find_the_best_action_of_all(rt2_small_models: ModuleType, ll
 def test_samples_follow_the_probabilities(rt2_small_models: ModuleType, llava: Any) -> None:
     inputs = llava.inputs(PROMPT)
     many = {name: value.repeat(4000, *[1] * (value.dim() - 1)) for name, value in inputs.items()}
-    decoder = make(rt2_small_models, llava, TINY_SPACE, mode="sample", seed=3)
+    decoder = rt2_small_models.decoder(llava, TINY_SPACE, mode="sample", seed=3)
     found = [tuple(decoded.tokens.tolist()) for decoded in decoder.decode_batch(many)]
     for action, score in _scores(rt2_small_models, llava, inputs).items():
         share = found.count(action) / len(found)
@@ -178,89 +170,23 @@ def test_samples_follow_the_probabilities(rt2_small_models: ModuleType, llava: A
 def test_a_seed_repeats_and_a_low_temperature_is_greedy(rt2_small_models: ModuleType, llava: Any) -> None:
     inputs = llava.inputs(PROMPT)
     first, second = (
-        make(rt2_small_models, llava, mode="sample", seed=5).decode(inputs).tokens.tolist() for _ in range(2)
+        rt2_small_models.decoder(llava, mode="sample", seed=5).decode(inputs).tokens.tolist() for _ in range(2)
     )
-    cold = make(rt2_small_models, llava, mode="sample", temperature=1e-4).decode(inputs).tokens.tolist()
-    greedy = make(rt2_small_models, llava).decode(inputs).tokens.tolist()
+    cold = rt2_small_models.decoder(llava, mode="sample", temperature=1e-4).decode(inputs).tokens.tolist()
+    greedy = rt2_small_models.decoder(llava).decode(inputs).tokens.tolist()
     assert first == second != greedy
     assert cold == greedy
 
 
-@pytest.mark.parametrize("family", ["paligemma", "qwen2_5_vl", "llava"])
-def test_the_compiled_pass_is_one_graph(rt2_small_models: ModuleType, family: str) -> None:
-    """What a GPU would run as CUDA graphs: traced here without compiling, never traced again, and the same actions."""
-    small = rt2_small_models.build(family)
-    runner = CachedModel(small.model, static=True)
-    torch._dynamo.reset()
-    counters = torch._dynamo.utils.counters
-    counters.clear()
-    runner.one_pass = torch.compile(runner.base, backend="eager", dynamic=False)
-    traced, plain = make(rt2_small_models, small, runner=runner), make(rt2_small_models, small)
-    for picture, words in enumerate((PROMPT, PROMPT[:3], PROMPT)):
-        inputs = small.inputs(words, picture)
-        assert traced.decode(inputs).tokens.tolist() == plain.decode(inputs).tokens.tolist()
-    assert counters["stats"]["unique_graphs"] == 1
-    assert not counters["graph_break"]
-
-
-def test_guessing_changes_no_action(rt2_small_models: ModuleType, small: Any) -> None:
-    """Pictures come twice, so that guesses are right, then change, so that they are wrong somewhere in the middle."""
-    mode = "sample" if small.family == "idefics3" else "greedy"
-    guessing, plain = (make(rt2_small_models, small, mode=mode, seed=1, draft=draft) for draft in (True, False))
-    passes = []
-    for picture in (0, 0, 0, 1, 1, 2, 0, 0):
-        inputs = small.inputs(PROMPT, picture)
-        found, wanted = guessing.decode(inputs), plain.decode(inputs)
-        assert found.tokens.tolist() == wanted.tokens.tolist()
-        assert found.probabilities == pytest.approx(wanted.probabilities, rel=1e-3)
-        assert plain.passes == len(RT2.sizes)
-        passes.append(guessing.passes)
-    assert passes[0] == len(RT2.sizes)
-    if small.family == "paligemma2":  # its cache slides and cannot be shortened
-        assert passes == [len(RT2.sizes)] * len(passes)
-    elif mode == "greedy":
-        assert passes[2] < len(RT2.sizes)
-
-
-def test_right_guesses_cost_two_passes_in_the_end(rt2_small_models: ModuleType, llava: Any) -> None:
-    decoder = make(rt2_small_models, llava)
-    for _ in range(30):
-        decoder.decode(llava.inputs(PROMPT))
-    assert decoder.passes == 2
-
-
-def test_what_never_repeats_is_not_guessed() -> None:
-    draft = Draft(4)
-    assert draft.ahead(1) == []
-    for turn in range(40):
-        draft.learn([7, turn, 9, 5])
-    assert draft.ahead(0) == [7]  # position 1 is another one every time
-    assert draft.ahead(1) == []
-    assert draft.ahead(2) == [9]  # the last position is never fed
-    assert draft.ahead(3) == []
-
-
-def test_the_cache_of_fixed_size_finds_the_same(rt2_small_models: ModuleType, small: Any) -> None:
-    if small.family == "paligemma2":  # transformers makes it a mask that it does not take
-        with pytest.raises(ConfigurationError, match="fixed size"):
-            CachedModel(small.model, static=True)
-        return
-    grown = make(rt2_small_models, small)
-    fixed = make(rt2_small_models, small, runner=CachedModel(small.model, static=True))
-    for picture, words in enumerate((PROMPT, [*PROMPT, 70], PROMPT[:3])):
-        inputs = small.inputs(words, picture)
-        assert fixed.decode(inputs).tokens.tolist() == grown.decode(inputs).tokens.tolist()
-
-
 def test_decoded_values_are_those_of_the_space(rt2_small_models: ModuleType, llava: Any) -> None:
-    decoded = make(rt2_small_models, llava).decode(llava.inputs(PROMPT))
+    decoded = rt2_small_models.decoder(llava).decode(llava.inputs(PROMPT))
     assert decoded.tokens.dtype == np.uint16
     ActionTokenizer(RT2).decode(decoded.tokens)  # raises for a bin that does not exist
 
 
 def test_numbers_that_are_not_finite_are_refused(rt2_small_models: ModuleType) -> None:
     broken = rt2_small_models.build("llava")
-    decoders = [make(rt2_small_models, broken, mode=mode) for mode in ("greedy", "sample", "beam")]
+    decoders = [rt2_small_models.decoder(broken, mode=mode) for mode in ("greedy", "sample", "beam")]
     with torch.no_grad():
         broken.model.get_input_embeddings().weight.fill_(math.nan)
     for decoder in decoders:
@@ -273,23 +199,16 @@ def test_numbers_that_are_not_finite_are_refused(rt2_small_models: ModuleType) -
 )
 def test_wrong_settings_are_refused(rt2_small_models: ModuleType, llava: Any, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="valid"):
-        make(rt2_small_models, llava, **options)
+        rt2_small_models.decoder(llava, **options)
 
 
 def test_parts_that_do_not_belong_together_are_refused(rt2_small_models: ModuleType, llava: Any) -> None:
     with pytest.raises(ConfigurationError, match="valid is the space"):
-        make(rt2_small_models, llava, RT2, legal=LegalBins(OPENVLA))
+        rt2_small_models.decoder(llava, RT2, legal=LegalBins(OPENVLA))
     many = ActionSpace("many", RT2.dimensions, bins=300)
     with pytest.raises(ConfigurationError, match="valid are 300"):
-        make(rt2_small_models, llava, many)
+        rt2_small_models.decoder(llava, many)
     with pytest.raises(ConfigurationError, match="one with beams"):
-        make(rt2_small_models, llava, mode="beam").decode_batch(llava.batch([PROMPT, PROMPT]))
+        rt2_small_models.decoder(llava, mode="beam").decode_batch(llava.batch([PROMPT, PROMPT]))
     with pytest.raises(ConfigurationError, match="one for each observation"):
-        make(rt2_small_models, llava).decode_batch(llava.inputs(PROMPT), [_observation(0.4)] * 2)
-
-
-def test_compile_needs_a_gpu(rt2_small_models: ModuleType, llava: Any) -> None:
-    with pytest.raises(ConfigurationError, match="GPU"):
-        CachedModel(llava.model, compile=True)
-    with pytest.raises(ConfigurationError, match="beam"):
-        make(rt2_small_models, llava, mode="beam", runner=CachedModel(llava.model, static=True))
+        rt2_small_models.decoder(llava).decode_batch(llava.inputs(PROMPT), [_observation(0.4)] * 2)
