@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"random models to time (default {' '.join(DEFAULT_SHAPES)}); paligemma3b and 7b are meant for a GPU",
     )
     parser.add_argument("--checkpoint", default="", help="also time this RT-2 checkpoint: a folder, or a shipped name")
+    parser.add_argument("--dtype", default="auto", help="of the checkpoint: auto, float32, bfloat16, float16")
+    parser.add_argument("--quantization", default="none", help="of the checkpoint: none, int8, int4")
     parser.add_argument("--robot", default="fr3", help="whose shipped RT-1 is compared with (default fr3)")
     parser.add_argument("--rounds", type=positive, default=20, help="how often each way is timed (default 20)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -90,8 +92,14 @@ def _measure_checkpoint(result: dict[str, Any], arguments: argparse.Namespace) -
     from vla_policy.rt2.checkpoint import find_checkpoint, load_checkpoint
     from vla_policy.rt2.policy import RT2Policy
 
-    checkpoint = load_checkpoint(find_checkpoint(arguments.checkpoint, arguments.robot), device=arguments.device)
-    name = Path(checkpoint.source).name
+    checkpoint = load_checkpoint(
+        find_checkpoint(arguments.checkpoint, arguments.robot),
+        device=arguments.device,
+        dtype=arguments.dtype,
+        quantization=arguments.quantization,
+    )
+    precision = [word for word in (arguments.dtype, arguments.quantization) if word not in ("auto", "none")]
+    name = " ".join([Path(checkpoint.source).name, *precision])
     drive = record(checkpoint, arguments.robot, STEPS)
     result["speed"][name] = speed.measure_drive(drive, arguments.rounds, arguments.device)
     _print_speed(name, result["speed"][name])
