@@ -20,6 +20,13 @@ FILE = SHARE / "launch" / "robot.launch.py"
 TREE = ast.parse(FILE.read_text(encoding="utf-8"))
 
 
+class LaunchLoader(yaml.SafeLoader):
+    """Reads what launch_ros writes: it tags arrays as Python tuples, which ROS's own parser passes over."""
+
+
+LaunchLoader.add_constructor("tag:yaml.org,2002:python/tuple", yaml.SafeLoader.construct_sequence)
+
+
 def strings(tree):
     docstring = ast.get_docstring(tree, clean=False)
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
@@ -134,7 +141,7 @@ def meaning(command):
     words = iter(word for word in ros if word != "--ros-args")
     for word in words:
         if word == "--params-file":
-            content = yaml.safe_load(Path(next(words)).read_text(encoding="utf-8"))
+            content = yaml.load(Path(next(words)).read_text(encoding="utf-8"), LaunchLoader)
             parameters |= {k: v for node in content.values() for k, v in node["ros__parameters"].items()}
         elif word == "-p":
             name, _, text = next(words).partition(":=")
