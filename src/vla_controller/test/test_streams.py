@@ -15,8 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench import Bench
-from vla_controller.chunk import Step
+from vla_controller.chunk import ActionMode, Step
+from vla_controller.follower import Follower
+from vla_controller.limiter import JointState
+from vla_controller.planner import Planner
+from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import load_robot_config
+from vla_controller.stream_sweep import SweepSettings, run_streams
 from vla_controller.streams import STREAMS, run_stream, start_pose
 
 QUICK = settings(
@@ -52,6 +57,27 @@ def test_nor_at_other_rates(robot: str, rate: float) -> None:
     controller = ArmController(load_robot_config(robot), 1.0 / rate)
     for k, kind in enumerate(("zigzag", "into_limits", "mixed")):
         check(controller, 1.0 / rate, kind, k, 0.4)
+
+
+def test_a_joint_that_stops_on_the_last_tick_leaves_none_creeping() -> None:
+    """Stream 13865: one joint braked until the deadline; the others crept at 1e-6 rad/s for a tick after it."""
+    tally = run_streams(SweepSettings(1, 0, ("fr3", "wx250s"), 20.0, 1.5), 13865, 1)
+    assert tally.examples == []
+    assert tally.streams == {"wx250s zigzag": 1}
+
+
+def test_what_creeps_is_still_on_the_last_tick_and_not_before(make_bench: Callable[[str], Bench]) -> None:
+    bench = make_bench("wx250s")
+    config, home, dt = bench.controller.config, bench.q, bench.dt
+    creeping = JointState(home, np.full(len(home), 5e-6), np.zeros(len(home)))
+    for ticks, moves in ((1, False), (2, True)):  # before it must be at rest
+        planner = Planner(config, bench.controller.settings, bench.controller.kinematics, RefusalLog())
+        assert planner.follow(bench.chunk(Step(joints=home), mode=ActionMode.JOINT_POSITION), bench.now, home) is None
+        follower = Follower(config.limits, None, bench.controller.settings.smoothing, dt)
+        follower.begin(creeping)
+        step = follower.advance(creeping, planner, planner.rest_by - ticks * dt)
+        assert step.hindrance is None
+        assert (step.state.qd.any() or step.state.qdd.any()) == moves
 
 
 def test_the_account_sees_what_is_broken(fr3: Bench) -> None:

@@ -70,6 +70,8 @@ class Follower:
         if over and np.max(np.abs(wish.q - target)) < _SETTLED and np.max(np.abs(wish.qd)) < _SETTLED:
             wish = JointState(target, np.zeros_like(target), np.zeros_like(target))
         after = self._limiter.track(state, wish, target)
+        if after.at_rest and now + 2.0 * self._dt > planner.rest_by + 1e-6:  # the next tick would be too late to say so
+            after = after.still()
         hindrance = self._guard.check(state, after, now, planner.rest_by)
         if hindrance is not None:
             return Advance(self._limiter.brake(state), hindrance)

@@ -33,6 +33,10 @@ class JointState:
         """Whether nothing moves any more."""
         return bool(np.all(np.abs(self.qd) < _REST_VELOCITY) and np.all(np.abs(self.qdd) < _REST_ACCELERATION))
 
+    def still(self) -> JointState:
+        """The same positions, with velocities and accelerations exactly zero."""
+        return JointState(self.q, np.zeros_like(self.q), np.zeros_like(self.q))
+
 
 class SetpointLimiter:
     """Advances a joint state by one tick under velocity, acceleration, jerk and position limits.
@@ -76,7 +80,7 @@ class SetpointLimiter:
     def brake(self, state: JointState) -> JointState:
         """One tick of the hardest stop that the limits allow."""
         after = state if state.at_rest else self._advance(self._brake, state) or state
-        return JointState(after.q, self._zeros, self._zeros) if after is state or after.at_rest else after
+        return after.still() if after is state or after.at_rest else after
 
     def track(self, state: JointState, wish: JointState, goal: Array) -> JointState:
         """One tick: each joint takes its ``wish`` if it can be reached, else heads for ``goal`` [rad] to stop there.
