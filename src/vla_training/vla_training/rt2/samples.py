@@ -24,7 +24,7 @@ from vla_training.rt2.scene_text import Scene, draw_exchange
 from vla_training.training_data import TaskDraw
 
 WORDS = (*(name.split()[0] for name in BLOCKS), BOWL)  # each names one thing on the table
-PLAN_SHARE = 0.12  # of a robot's samples, for plans and again for actions that follow one
+PLAN_SHARE = 0.06  # of a robot's samples, for plans and again for actions that follow one
 POINTS = 2  # places in the picture that a sample may be grounded in: object and target
 _STATE_NOISE = (0.002, 0.002, 0.002, 0.0005)  # [m]
 
@@ -47,11 +47,13 @@ class Group:
     """An image (H, W, 3) uint8 and its samples.
 
     places: (len(WORDS), 3) where what each of WORDS names is, base frame [m], NaN for what is not there; None: unknown.
+    origin: (3,) the tool centre point [m]; None: unknown.
     """
 
     image: NDArray[np.uint8]
     samples: tuple[Sample, ...]
     places: NDArray[np.float64] | None = None
+    origin: NDArray[np.float64] | None = None
 
 
 class Source(Protocol):
@@ -100,7 +102,7 @@ class RobotSource:
         wordings = [str(rng.choice(self._wordings[task])) for task in tasks]
         pairs = list(zip(tasks.tolist(), wordings, strict=True))
         samples = [self._one(row, task, wording, state, float(rng.random())) for task, wording in pairs]
-        return Group(self._table.images[row], tuple(samples), places_of(self._table, row))
+        return Group(self._table.images[row], tuple(samples), *where_of(self._table, row))
 
     def _one(self, row: int, task: int, wording: str, state: NDArray[np.floating], lot: float) -> Sample:
         """An action; by `lot` (0 to 1), where the prompt knows plans, a plan or an action that follows one."""
@@ -153,7 +155,7 @@ class SceneSource:
                 samples.setdefault(prompt, Sample(prompt, self._encode(exchange.answer), None, point))
             if len(samples) == count:
                 break
-        return Group(self._table.images[row], tuple(samples.values()), places_of(self._table, row))
+        return Group(self._table.images[row], tuple(samples.values()), *where_of(self._table, row))
 
 
 _PICK = [ALL_TASKS.index(Task("pick", block)) for block in BLOCKS]
@@ -166,12 +168,12 @@ def scene_of(table: FrameTable, row: int) -> Scene:
     return Scene(goals[_PICK, :3], goals[_PLACE, 3:], table.proprio[row, :3].astype(np.float64))
 
 
-def places_of(table: FrameTable, row: int) -> NDArray[np.float64]:
-    """(len(WORDS), 3) of one frame."""
+def where_of(table: FrameTable, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What one frame's things and hand are at: (len(WORDS), 3) and (3,)."""
     scene = scene_of(table, row)
     places = np.vstack([scene.blocks, scene.bowl])
     places[places[:, 2] < -0.05] = np.nan
-    return places
+    return places, scene.tcp
 
 
 class Mixture:

@@ -21,6 +21,7 @@ from vla_policy.rt2.checkpoint import RT2Info, save_checkpoint
 from vla_training.rt2.collate import Collator, collator, to_device
 from vla_training.rt2.grounding import Grounding
 from vla_training.rt2.packing import PackedBatch
+from vla_training.rt2.probe import LAYER, OffsetProbe
 from vla_training.rt2.samples import Group, Source
 from vla_training.rt2.settings import RT2Settings
 from vla_training.rt2.token_loss import TokenLoss
@@ -51,6 +52,8 @@ class RT2Trainer:
         self.step = 0
         self._mixture, self._grounding = mixture, grounding
         self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
+        width = int(backend.model.config.get_text_config().hidden_size)
+        self._probe = OffsetProbe(width).to(backend.device) if grounding is not None else None
         self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
         if grounding is not None:
             backend.model.set_attn_implementation("eager")  # the only one that tells where it looks
@@ -58,25 +61,31 @@ class RT2Trainer:
     def _groups(self) -> list[dict[str, Any]]:
         """The image encoder, pretrained and to be kept, learns at its own rate; word embeddings do not decay."""
         words = self.backend.model.get_input_embeddings().weight
-        groups: dict[str, list[nn.Parameter]] = {"words": [], "vision": [], "other": []}
+        groups: dict[str, list[nn.Parameter]] = {"words": [], "vision": [], "other": [], "probe": []}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
                 kind = "words" if parameter is words else "vision" if "vision" in name or "visual" in name else "other"
                 groups[kind].append(parameter)
-        changes = {"words": {"weight_decay": 0.0}, "vision": {"base": self.settings.vision_rate}, "other": {}}
+        groups["probe"] += self._probe.parameters() if self._probe is not None else ()
+        changes = {"words": {"weight_decay": 0.0}, "vision": {"base": self.settings.vision_rate}}
         return [
-            {"params": parameters, "base": self.settings.rate, **changes[kind]}
+            {"params": parameters, "base": self.settings.rate, **changes.get(kind, {})}
             for kind, parameters in groups.items()
             if parameters
         ]
 
     def resume(self) -> bool:
         """Continue from the folder's state, if there is one. Raises TrainingError for one that does not fit."""
-        step = load_state(self.folder, self.network, self.average or nn.Module(), self._optimiser)
+        step = load_state(self.folder, self.network, self._beside(), self._optimiser)
         self.step = step or 0
         for name in (TRAIN_LOG, VALIDATION_LOG) if step is not None else ():
             drop_after(self.folder / name, self.step)
         return step is not None
+
+    def _beside(self) -> nn.Module:
+        """What belongs to the run beside the model: averaged weights and probe."""
+        parts = {"weights": self.average, "probe": self._probe}
+        return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
     def run(
         self,
@@ -110,7 +119,7 @@ class RT2Trainer:
         append(self.folder / TRAIN_LOG, {"step": self.step, **mean})
 
     def _checkpoint(self, report: Callable[[str], None], validate: Validate | None) -> None:
-        save_state(self.folder, self.step, self.network, self.average or nn.Module(), self._optimiser)
+        save_state(self.folder, self.step, self.network, self._beside(), self._optimiser)
         self.export(self.folder / CHECKPOINT)
         if validate is not None:
             figures = validate(self)
@@ -127,35 +136,34 @@ class RT2Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = group["base"] * factor
         set_training(self.network)
-        logits, batch, attentions = self._forward(self.network, groups, self._grounding is not None)
+        logits, batch, out = self._forward(self.network, groups, self._grounding is not None)
         losses = self._loss(logits, batch.targets, batch.dims)
         total = losses.mean()
-        grounds: tuple[Tensor, ...] = ()
-        if self._grounding is not None:
-            grounds = self._grounding.loss(attentions, batch, groups)
-            total = total + self.settings.grounding * sum(grounds)
+        told: dict[str, float] = {}
+        if self._grounding is not None and self._probe is not None:
+            words, places = self._grounding.loss(out.attentions, batch, groups)
+            offsets, error = self._probe.loss(out.hidden_states[LAYER], batch, groups)
+            total = total + self.settings.grounding * (words + places) + offsets
+            told = {"words": float(words.detach()), "places": float(places.detach()), "offset_mm": 1000 * error}
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self._optimiser.step()
         self._update_average()
-        return self._figures(losses.detach(), batch, [float(ground.detach()) for ground in grounds])
-
-    @staticmethod
-    def _figures(losses: Tensor, batch: PackedBatch, grounds: Sequence[float]) -> dict[str, float]:
-        action = batch.dims >= 0
+        action, losses = batch.dims >= 0, losses.detach()
         means = [float(part.mean()) if part.numel() else math.nan for part in (losses[action], losses[~action])]
-        return {"action": means[0], "text": means[1], **dict(zip(("words", "places"), grounds, strict=False))}
+        return {"action": means[0], "text": means[1], **told}
 
     def _forward(
         self, network: nn.Module, groups: Sequence[Group], attend: bool = False
     ) -> tuple[Tensor, PackedBatch, Any]:
         inputs, batch = to_device(*self.collate(groups), self.backend.device)
         with self._precision():
-            out = base_model(network)(**inputs, use_cache=False, output_attentions=attend)
+            inner = base_model(network)
+            out = inner(**inputs, use_cache=False, output_attentions=attend, output_hidden_states=attend)
             hidden = out.last_hidden_state[batch.rows, batch.columns]
             logits = network.get_output_embeddings()(hidden)  # type: ignore[operator]
-        return logits, batch, out.attentions if attend else None
+        return logits, batch, out
 
     def _precision(self) -> AbstractContextManager[Any]:
         if not self.settings.bf16:
