@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,6 +121,22 @@ def test_the_answer_follows_the_prompt_as_the_policy_will_write_it(backend: VlmB
         first = int(torch.nonzero(batch.samples == number)[0, 0])
         assert int(batch.input_ids[0, batch.columns[first]]) == int(prompt[-1])
         assert int(batch.position_ids[0, batch.columns[first]]) == len(prompt) - 1
+
+
+def test_where_an_image_token_lies_can_be_read_from_what_the_language_model_gets(
+    backend: VlmBackend, make_record: Callable[..., Any]
+) -> None:
+    """Without it a policy sees what there is, and not where: embeddings of positions drown under features."""
+    images = list(make_record(seed=3, frames=24, size=SIZE).images)
+    inputs = backend.inputs(images, ["words"] * len(images))
+    with torch.no_grad():
+        out = base_model(backend.model)(**inputs, use_cache=False, output_hidden_states=True)
+    rows, columns = SIZE[0] // 16, SIZE[1] // 16
+    seen = out.hidden_states[0][:, 1 : 1 + rows * columns].flatten(0, 1).numpy()
+    cells = np.tile(np.stack(np.divmod(np.arange(rows * columns), columns), axis=1), (len(images), 1))
+    known, design = len(seen) // 2, np.c_[seen, np.ones(len(seen))]
+    solution, *_ = np.linalg.lstsq(design[:known], cells[:known], rcond=1e-4)
+    assert np.abs(design[known:] @ solution - cells[known:]).mean() < 0.1
 
 
 def test_bins_keep_their_meaning_from_rt1_to_rt2() -> None:

@@ -30,6 +30,8 @@ PATCH = 16  # [px] that an image token stands for
 FROZEN_BLOCKS = 5  # leading MBConv blocks that are never trained
 _OPEN_GATE = 20.0  # bias with which a squeeze-and-excitation gate lets all through: Lite0 has none
 _MAP_CHANNELS = 1280
+_PLACE_SCALE = 2.0  # of the places of image tokens in their position embeddings
+_WAVES = (torch.sin, torch.cos)
 
 
 def build_small_vlm(
@@ -57,10 +59,33 @@ def build_small_vlm(
         )
     )
     _load_lite0(model.model.vision_tower)
-    rows = word_embeddings(vocabulary, width)
+    rows, grid = word_embeddings(vocabulary, width), (image_size[0] // PATCH, image_size[1] // PATCH)
     with torch.no_grad():
         model.get_input_embeddings().weight.copy_(rows)
+        _show_places(model.model.language_model.wpe.weight, grid)
     return model, processor
+
+
+def position_code(rows: int, columns: int) -> Tensor:
+    """(rows * columns, 10) where each cell of a grid lies: per axis the coordinate, and two sines and cosines of it.
+
+    Columns have mean 0 (the sines and cosines nearly) and variance 1.
+    """
+    y, x = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
+    parts = [wave for axis in (x, y) for wave in (axis, *(f(k * torch.pi * axis) for k in (0.5, 1.0) for f in _WAVES))]
+    code = torch.stack([part.flatten() for part in parts], dim=1)
+    return (code - code.mean(dim=0)) / code.std(dim=0).clamp_min(1e-6)
+
+
+def _show_places(positions: Tensor, grid: tuple[int, int]) -> None:
+    """Add the places of image tokens (they follow the first token) to their position embeddings.
+
+    Left to itself training drowns small position embeddings under features that are forty times larger: the model then
+    knows that it sees a red block, and not where.
+    """
+    code = position_code(*grid)
+    directions, _ = torch.linalg.qr(torch.randn(positions.shape[1], code.shape[1]))
+    positions[1 : 1 + len(code)] += _PLACE_SCALE * code @ directions.T
 
 
 def _processor(vocabulary: Sequence[str], image_size: tuple[int, int]) -> LlavaProcessor:
