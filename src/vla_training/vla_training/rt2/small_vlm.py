@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small vision-language model that ships: stock transformers classes, about 9 M parameters.
+"""The small vision-language model: stock transformers classes, about 6 M parameters.
 
 `FastVlmForConditionalGeneration` joins an image encoder that keeps its map (here `EfficientNetModel`, cut at stride 16)
 to any causal language model (here GPT-2, whose learned positions tell each image token where it lies). The encoder
