@@ -84,7 +84,13 @@ def test_interrupted_stage_ends_its_children_and_leaves_no_stamp(tmp_path: Path)
     pid_file = tmp_path / "pid"
     script = f"logged slow bash -c 'sleep 300 & echo $! >{pid_file}; wait'; stamp slow abc"
     environment = os.environ | {"STATE": str(tmp_path / "state"), "LOGS": str(tmp_path / "logs")}
-    process = subprocess.Popen(["bash", "-c", STAGES + script], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    heard = [
+        "env",
+        "--default-signal=INT",
+        "bash",
+        "-c",
+    ]  # a test run in the background inherits a SIGINT that is ignored
+    process = subprocess.Popen([*heard, STAGES + script], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 20
     while not (pid_file.exists() and pid_file.read_text().strip()) and time.monotonic() < deadline:
         time.sleep(0.05)
