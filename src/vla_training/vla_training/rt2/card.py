@@ -103,8 +103,8 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     lines += ["", f"Image-text data: {', '.join([*texts, *facts['texts']]) or 'none'}."]
     if facts.get("soft_bins") or facts.get("grounding"):
         lines.append(
-            f"Targets of translations are spread over bins (deviation {facts['soft_bins']:g}); two attention heads are "
-            f"shown where object and target are (weight {facts['grounding']:g})."
+            f"Targets of translations are spread over bins (deviation {facts['soft_bins']:g}); attention heads and a "
+            f"training-only read-out are shown where things are (weight {facts['grounding']:g})."
         )
     lines += [line for note in facts.get("notes", ()) for line in ("", note)]
     return lines + validation_table(facts.get("validation") or {}, _VALIDATION, ", given the true tokens before")
