@@ -62,7 +62,7 @@ ARGUMENTS = (
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
     Argument("decode", "greedy", "How rt2 chooses among the legal action tokens.", ("greedy", "sample", "beam")),
     Argument("quantization", "none", "Of rt2's weights.", ("none", "int8", "int4")),
-    Argument("plan", "false", "true: rt2 writes a plan before each action, on /vla/plan.", BOOLEAN, kind=bool),
+    Argument("plan", "false", "true: rt2 plans in words first, anew every 5 s, on /vla/plan.", BOOLEAN, kind=bool),
     Argument("min_legal_mass", "0.0", LEGAL_MASS, kind=float, low=0.0, high=1.0),
     Argument("narrow", "true", "true: rt2 cannot choose motion out of the workspace or too fast.", BOOLEAN, kind=bool),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
