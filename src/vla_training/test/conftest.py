@@ -11,7 +11,7 @@ import pytest
 from vla_sim.robots import get_robot
 from vla_sim.scene import BLOCKS
 from vla_sim.task import Task
-from vla_training.lerobot_format import DatasetWriter
+from vla_training.lerobot.writer import DatasetWriter
 from vla_training.record import EpisodeRecord
 
 RED = Task("pick", "red block")

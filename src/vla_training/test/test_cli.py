@@ -63,6 +63,8 @@ def test_every_command_explains_itself(name, capsys):
         ("eval --checkpoint {tmp}/none --workers 2 --out {tmp}/f.json", "no RT-1 checkpoint"),
         ("eval --policy expert --instructions {tmp}/none.yaml --out {tmp}/f.json", "none.yaml"),
         ("dagger --checkpoint {tmp}/none --out {tmp}/d", "no RT-1 checkpoint"),
+        ("dagger --policy rt2 --checkpoint {tmp}/none --out {tmp}/d", "{tmp}/none"),
+        ("dagger --policy rt3 --checkpoint x --out {tmp}/d", "valid are"),
         ("dagger --checkpoint x --out {tmp}/d --learner-share 2", "0 to 1"),
         ("train rt2 --data {tmp}/none --out {tmp}/run", "no data set at"),
         ("train rt2 --data {tmp} --out {tmp}/run --robot-share 2", "0 to 1"),
@@ -79,7 +81,7 @@ def test_refusals_are_one_line_that_says_what_is_valid(words, message, tmp_path,
         status = end.code
     said = capsys.readouterr().err
     assert status == 2
-    assert message in said
+    assert message.format(tmp=tmp_path) in said
     assert said.count("\n") == 1
     assert not (tmp_path / "f.json").exists()
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from vla_sim.task import Task
-from vla_training.lerobot_format import DatasetError, DatasetWriter, open_dataset
-from vla_training.lerobot_schema import ACTION, IMAGE, STATE
+from vla_training.lerobot.schema import ACTION, IMAGE, STATE
+from vla_training.lerobot.writer import DatasetError, DatasetWriter, open_dataset
 
 SUMMARY = ("info.json", "stats.json")
 ARRAYS = ("joints", "tcp", "width", "blocks", "bowl", "actions")

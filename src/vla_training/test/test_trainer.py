@@ -13,7 +13,7 @@ from vla_policy.rt1.config import named_config
 from vla_policy.rt1.network import RT1Network
 from vla_training.errors import TrainingError
 from vla_training.feature_cache import FeatureCache, JoinedRows
-from vla_training.lerobot_format import DatasetError, open_dataset
+from vla_training.lerobot.writer import DatasetError, open_dataset
 from vla_training.train_rt1 import CHECKPOINT, Trainer
 from vla_training.train_settings import PROPRIO, TrainSettings, training_config
 from vla_training.training_data import InstructionTable

@@ -41,7 +41,7 @@ COMMANDS = {
     "plot": Command("learning_curve", "learning curve of a training run as a picture"),
     "bench controller": Command("vla_controller.bench_controller", "the controller's limits, seams and tick times"),
     "bench rt1": Command("bench_rt1", "time of one RT-1 action, by what saves it"),
-    "bench rt2": Command("bench_rt2", "legal answers and time of one RT-2 action, against plain generate"),
+    "bench rt2": Command("vla_training.rt2_bench.command", "legality and time of RT-2 actions, against generate"),
 }
 REFUSED, FAILED = 2, 1  # exit statuses
 

@@ -2,7 +2,7 @@
 """`vla dagger`: episodes in which a trained policy acts, for the expert to label afterwards.
 
 DAgger (Ross, Gordon, Bagnell 2011): training also on the states that the learner itself reaches. The folder is a data
-set like that of `vla data`: give both to `vla train rt1 --data`. The same command goes on where it was stopped.
+set like that of `vla data`: give both to `vla train rt1` or `rt2`. The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vla_sim.task import Task
 from vla_training.arguments import Parser, share
 from vla_training.collect import Collector, CollectSettings
 from vla_training.language import training_sentences
-from vla_training.lerobot_format import DatasetWriter
+from vla_training.lerobot.writer import DatasetWriter
 from vla_training.make_data import add_common_arguments, check_families, missing_seeds, write_episodes
 from vla_training.parallel import run_in_order
 from vla_training.progress import Progress
@@ -65,9 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla dagger`; returns the exit status."""
     arguments = _parser().parse_args(argv)
     families, robot = check_families(arguments.families), get_robot(arguments.robot).name
-    learner = LearnerSettings(
-        PolicyConfig(checkpoint=arguments.checkpoint, robot=robot, threads=1), arguments.learner_share
-    )
+    config = PolicyConfig(checkpoint=arguments.checkpoint, robot=robot, threads=1)
+    learner = LearnerSettings(config, arguments.learner_share, arguments.policy)
     policy = create_policy(learner.name, learner.policy)  # here, so that a refusal comes before any process starts
     settings = CollectSettings(robot, policy.image_size or CollectSettings().image_size, families)
     policy.close()
@@ -84,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="vla dagger", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policy", default="rt1", help="of the learner: rt1 (default) or rt2")
     parser.add_argument("--checkpoint", required=True, help="the learner: a folder, or the name of a shipped one")
     add_common_arguments(parser, episodes=100, seed=1_000_000)
     parser.add_argument(

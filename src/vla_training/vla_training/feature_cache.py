@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from vla_policy.rt1.network import RT1Network
 
-from vla_training.lerobot_read import Dataset
+from vla_training.lerobot.reader import Dataset
 
 FOLDER = "features"
 

@@ -17,7 +17,7 @@ from vla_training.arguments import CORES, Parser, natural, positive
 from vla_training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from vla_training.lerobot_format import DatasetWriter
+    from vla_training.lerobot.writer import DatasetWriter
     from vla_training.progress import Progress
     from vla_training.record import EpisodeRecord
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from vla_sim.robots import get_robot
 
     from vla_training.collect import CollectSettings, collect
-    from vla_training.lerobot_format import DatasetWriter
+    from vla_training.lerobot.writer import DatasetWriter
     from vla_training.progress import Progress
 
     settings = CollectSettings(get_robot(arguments.robot).name, families=check_families(arguments.families))

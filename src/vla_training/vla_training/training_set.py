@@ -13,7 +13,7 @@ from vla_policy.rt1.network import RT1Network
 from vla_training.errors import TrainingError
 from vla_training.feature_cache import FeatureCache, JoinedRows
 from vla_training.frames import FrameTable, build_table
-from vla_training.lerobot_read import Dataset, open_dataset
+from vla_training.lerobot.reader import Dataset, open_dataset
 
 
 @dataclass(frozen=True, slots=True)

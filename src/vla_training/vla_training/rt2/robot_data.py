@@ -10,7 +10,7 @@ from typing import Any
 
 from vla_training.errors import TrainingError
 from vla_training.frames import FrameTable, build_table
-from vla_training.lerobot_read import open_dataset
+from vla_training.lerobot.reader import open_dataset
 from vla_training.record import EpisodeRecord
 
 

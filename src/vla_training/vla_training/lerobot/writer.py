@@ -18,9 +18,9 @@ from typing import Any, TextIO
 import pyarrow.parquet as pq
 from vla_sim.robots import get_robot
 
-from vla_training.lerobot_columns import episode_row, episode_table, frame_columns, task_table, to_arrow
-from vla_training.lerobot_read import Dataset, open_dataset, read_tasks
-from vla_training.lerobot_schema import (
+from vla_training.lerobot.columns import episode_row, episode_table, frame_columns, task_table, to_arrow
+from vla_training.lerobot.reader import Dataset, open_dataset, read_tasks
+from vla_training.lerobot.schema import (
     DATA_PATH,
     EPISODES_PATH,
     INFO_PATH,
@@ -32,7 +32,7 @@ from vla_training.lerobot_schema import (
     info,
     place,
 )
-from vla_training.lerobot_stats import Stats, combine, from_columns
+from vla_training.lerobot.stats import Stats, combine, from_columns
 from vla_training.record import EpisodeRecord
 
 __all__ = ["Dataset", "DatasetError", "DatasetWriter", "open_dataset"]

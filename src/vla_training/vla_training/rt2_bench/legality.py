@@ -15,7 +15,7 @@ from vla_policy.rt2.constraint import LegalBins
 from vla_policy.rt2.decode import ActionDecoder
 from vla_policy.tokenizer import ActionTokenizer
 
-from vla_training.bench_rt2_shapes import Subject, build
+from vla_training.rt2_bench.shapes import Subject, build
 
 MODELS = 20  # random models that the decodes are spread over: one model says much the same of every picture
 ROWS = 50  # decoded at once

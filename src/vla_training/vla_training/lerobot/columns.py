@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vla_training.lerobot_schema import ACTION, DONE, IMAGE, SCENE, STATE, SUCCESS
-from vla_training.lerobot_stats import column_stats, to_columns
+from vla_training.lerobot.schema import ACTION, DONE, IMAGE, SCENE, STATE, SUCCESS
+from vla_training.lerobot.stats import column_stats, to_columns
 from vla_training.record import EpisodeRecord
 
 Columns = Mapping[str, NDArray[Any]]

@@ -23,8 +23,8 @@ from vla_policy.rt2.decode import ActionDecoder
 from vla_policy.rt2.vocabulary import ActionVocabulary
 
 from vla_training.bench_rt1 import Way, time_in_turns
-from vla_training.bench_rt2_drive import SIZE, Drive, guessing
-from vla_training.bench_rt2_shapes import SHAPES, Subject
+from vla_training.rt2_bench.drive import SIZE, Drive, guessing
+from vla_training.rt2_bench.shapes import SHAPES, Subject
 
 OURS = "constrained"
 INSTRUCTION = "pick up the red block"

@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from vla_policy.errors import ConfigurationError
 
-from vla_training import bench_rt2_legality as legality
-from vla_training import bench_rt2_speed as speed
 from vla_training.arguments import Parser, natural, positive
 from vla_training.bench_rt1 import Way
-from vla_training.bench_rt2_drive import record
-from vla_training.bench_rt2_picture import draw
-from vla_training.bench_rt2_shapes import SHAPES, build
+from vla_training.rt2_bench import legality, speed
+from vla_training.rt2_bench.drive import record
+from vla_training.rt2_bench.picture import draw
+from vla_training.rt2_bench.shapes import SHAPES, build
 
 DEFAULT_SHAPES = ("15m", "100m")
 STEPS = 50  # of a trained model's drive: 10 s

@@ -18,7 +18,7 @@ from vla_sim.robots import get_robot
 from vla_sim.scene import BLOCKS
 from vla_sim.task import Task
 
-from vla_training.lerobot_schema import (
+from vla_training.lerobot.schema import (
     ACTION,
     DATA_PATH,
     EXTRA_COLUMNS,
