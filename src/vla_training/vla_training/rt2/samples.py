@@ -25,6 +25,7 @@ from vla_training.training_data import TaskDraw
 
 WORDS = (*(name.split()[0] for name in BLOCKS), BOWL)  # each names one thing on the table
 PLAN_SHARE = 0.06  # of a robot's samples, for plans and again for actions that follow one
+OWN_SHARE = 0.5  # of the further instructions of a picture that fall on its episode's own task, and so away
 POINTS = 2  # places in the picture that a sample may be grounded in: object and target
 _STATE_NOISE = (0.002, 0.002, 0.002, 0.0005)  # [m]
 
@@ -94,9 +95,12 @@ class RobotSource:
         self._wordings = [training_sentences(task) for task in ALL_TASKS]
 
     def draw(self, count: int, rng: np.random.Generator) -> Group:
-        """A frame with its episode's own task and others, families alike: `count` instructions, no task twice."""
+        """A frame with its episode's own task and others, families alike: at most `count` instructions, no task twice.
+
+        The last centimetres of a grasp are only seen in the own task, so it is half of what is learnt.
+        """
         row = int(rng.choice(self._rows))
-        others = self._draw.mixed(np.full(count - 1, row), 0.0, rng)
+        others = self._draw.mixed(np.full(count - 1, row), OWN_SHARE, rng)
         tasks = np.unique(np.append(others, self._table.own_task[row]))
         state = self._table.proprio[row] + rng.normal(0.0, _STATE_NOISE)
         wordings = [str(rng.choice(self._wordings[task])) for task in tasks]
