@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ Array = npt.NDArray[np.float64]
 _REST_VELOCITY = 1e-5  # [rad/s]
 _REST_ACCELERATION = 1e-3  # [rad/s^2]
 _SHARE = 0.999  # of the limits that is used, so that rounding never exceeds them
-_ON_THE_WAY = (0.25, 0.5, 1.0)  # of a stop's duration, at which it is looked at
+_GLANCE = 0.02  # [s] of a stop between the places at which it is looked at, or a little less
 _MARGIN = 1e-6  # [rad] kept free before a position limit, for rounding
 
 
@@ -50,6 +51,7 @@ class SetpointLimiter:
         """``dt`` [s] is the time that one call of a method advances."""
         n = len(limits.lower)
         self._dt = dt
+        self._glance = dt / math.ceil(dt / _GLANCE - 1e-6)
         self._limits = limits
         self._lower, self._upper = limits.lower.copy(), limits.upper.copy()
         self._otg = ruckig.Ruckig(n)
@@ -96,12 +98,15 @@ class SetpointLimiter:
         return candidate if np.all(safe) else _choose(safe, candidate, self.brake(state))
 
     def stop(self, state: JointState) -> tuple[float, Array]:
-        """How long the hardest stop from ``state`` takes [s], and joints on the way and at its end (k, n) [rad]."""
+        """How long the hardest stop from ``state`` takes [s], and joints on the way and at its end (k, n) [rad].
+
+        Among them are the setpoints of that stop, one a tick.
+        """
         if state.at_rest or not self._load(self._brake, state):
             return 0.0, state.q[None]
         duration = self._trajectory.duration
-        rows = [self._trajectory.at_time(duration * share)[0] for share in _ON_THE_WAY]
-        return duration, np.array(rows)
+        times = [*np.arange(self._glance, duration, self._glance).tolist(), duration]
+        return duration, np.array([self._trajectory.at_time(time)[0] for time in times])
 
     def _reachable(self, state: JointState, wish: JointState) -> npt.NDArray[np.bool_]:
         """Whether a joint can be in the state ``wish`` after one tick, and stay below its top speed after that."""
