@@ -95,8 +95,24 @@ def test_only_what_forward_takes(backend: Any) -> None:
 
 
 def test_a_prompt_longer_than_the_model_reads_is_refused(backend: Any) -> None:
-    with pytest.raises(InstructionError, match="valid are fewer than 512"):
+    with pytest.raises(InstructionError, match="valid are at most 511, for 1 are to follow"):
         backend.inputs([picture()], [PROMPT + " red" * 600])
+
+
+def test_what_is_to_follow_has_room(backend: Any) -> None:
+    length = backend.inputs([picture()], [PROMPT])["input_ids"].shape[1]
+    assert backend.inputs([picture()], [PROMPT], room=512 - length)
+    with pytest.raises(InstructionError, match=f"valid are at most {length - 1}"):
+        backend.inputs([picture()], [PROMPT], room=513 - length)
+
+
+@pytest.mark.parametrize("suffix", ["", "▁"])
+def test_ids_of_a_text_are_those_of_the_inputs(backend: Any, suffix: str) -> None:
+    made = backend.inputs([picture()], [PROMPT], suffix)["input_ids"][0].tolist()
+    text = backend.text_ids(PROMPT, suffix)
+    words = len(backend.tokenizer(PROMPT, add_special_tokens=False)["input_ids"]) // 2
+    assert list(text[-words:]) == made[-words:]
+    assert list(text[:1]) == made[:1]
 
 
 def test_one_image_for_each_prompt(backend: Any) -> None:

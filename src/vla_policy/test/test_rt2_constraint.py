@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_policy.action_space import ActionSpace, DeltaReference, Dimension, RotationFormat, Rounding
 from vla_policy.action_steps import step_from_vector
-from vla_policy.errors import ActionValueError, ConfigurationError
+from vla_policy.errors import ActionRefusedError, ActionValueError, ConfigurationError
 from vla_policy.policy import Observation
 from vla_policy.presets import JOINT, OPENVLA, PRESETS, RT1_TABLETOP, RT2
 from vla_policy.rotations import rotation_vector_from_rpy
@@ -91,12 +91,14 @@ def test_outside_the_box_only_the_way_back_or_rest(axis: int) -> None:
     assert allowed.min() < 64
 
 
-def test_never_empty_where_no_bin_stands_still() -> None:
+def test_a_range_without_rest_is_refused_where_nothing_fits() -> None:
     rising = dataclasses.replace(
         RT2, dimensions=tuple(Dimension("z", 0.02, 0.06, "m") if d.name == "z" else d for d in RT2.dimensions)
     )
-    allowed = LegalBins(rising, BOX, PERIOD_S).legal(3, [0, 127, 127], observation((0.45, 0.0, 0.6)))
-    assert np.flatnonzero(allowed).tolist() == [0]
+    legal = LegalBins(rising, BOX, PERIOD_S)
+    assert legal.legal(3, [0, 127, 127], observation((0.45, 0.0, 0.3))).any()
+    with pytest.raises(ActionRefusedError, match=r"every z from 0\.02 to 0\.06 m leaves the workspace"):
+        legal.legal(3, [0, 127, 127], observation((0.45, 0.0, 0.6)))
 
 
 def test_no_box_without_a_known_pose() -> None:

@@ -219,7 +219,7 @@ def test_instructions_that_cannot_be_served(policy: RT2Policy, plain: RT2Checkpo
             policy.reset(text)
     np.testing.assert_array_equal(policy.infer(observe()).tokens, before)  # the task of before goes on
     policy.reset("red " * 600)
-    with pytest.raises(InstructionError, match="valid are fewer than 512"):
+    with pytest.raises(InstructionError, match="valid are at most 504, for 8 are to follow"):
         policy.infer(observe())
     policy.close()
     with pytest.raises(InstructionError, match="call reset first"):

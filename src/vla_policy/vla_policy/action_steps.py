@@ -10,14 +10,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vla_policy.action_space import ActionSpace, RotationFormat
-from vla_policy.errors import ActionValueError
+from vla_policy.errors import ActionValueError, CheckpointError
 from vla_policy.policy import ActionMode, ActionStep
 from vla_policy.rotations import rotation_vector_from_rpy, rpy_from_rotation_vector
 
 FloatArray = NDArray[np.float64]
+BASE_FRAME = "base"
 BASE_NAMES = ("base_x", "base_y", "base_yaw")
 JOINT_PREFIX = "joint_"
 CLOSING_THRESHOLD = 0.5  # a `closing` value nearer to 0 than this leaves the gripper as it is
+
+
+def check_space(space: ActionSpace) -> ActionSpace:
+    """Return a space whose actions become motion. Raises CheckpointError for another frame, and for absolute poses."""
+    if space.frame != BASE_FRAME:
+        raise CheckpointError(
+            f"action space {space.name} is in the frame {space.frame!r}; valid is {BASE_FRAME!r}, the robot's"
+        )
+    if space.mode is ActionMode.EE_POSE:
+        raise CheckpointError(f"action space {space.name} has mode ee_pose; valid are ee_delta and joint_*")
+    return space
 
 
 def step_from_vector(space: ActionSpace, vector: ArrayLike, period_s: float) -> ActionStep:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Typed errors of the policy package; each message says what was received and what is valid."""
 
+import math
+
 
 class PolicyError(Exception):
     """Base of every error that a policy raises on purpose."""
@@ -35,4 +37,11 @@ class VocabularyError(ConfigurationError):
 
 
 class ActionRefusedError(PolicyError):
-    """The policy made an action that must not be sent: nothing goes out and the arm holds."""
+    """The policy made an action that must not be sent: nothing goes out and the arm holds.
+
+    legal_mass: the probability that the model gave to legal tokens, 0 to 1; NaN where that was not what was wrong.
+    """
+
+    def __init__(self, message: str, legal_mass: float = math.nan) -> None:
+        super().__init__(message)
+        self.legal_mass = legal_mass

@@ -223,7 +223,7 @@ class PolicyRunner(Generic[ObservationT]):
             self.on_unusable_observation(str(error))
             self._enter(State.WAITING, self._unusable)
         elif isinstance(error, ActionRefusedError):
-            self._refused += 1
+            self._refused, self._legal_mass = self._refused + 1, error.legal_mass
             self._needs_reset, self._terminating = False, 0  # the policy goes on; a refused action ends nothing
             self._enter(State.WAITING, f"action refused: {error}")
         elif isinstance(error, InstructionError):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vla_policy.action_space import ActionSpace
-from vla_policy.action_steps import step_from_vector
+from vla_policy.action_steps import check_space, step_from_vector
 from vla_policy.errors import ActionSpaceError, CheckpointError, ConfigurationError, InstructionError, ObservationError
 from vla_policy.policy import ActionChunk, Observation, Policy, PolicyConfig
 from vla_policy.rt1.checkpoint import CONFIG_FILE, Checkpoint, load_checkpoint
@@ -195,7 +195,7 @@ def _local_mean_offset(probabilities: NDArray[np.float64], mode: int) -> float:
 
 def _checked_space(checkpoint: Checkpoint) -> ActionSpace:
     try:
-        space = ActionSpace.from_dict(checkpoint.info.action_space)
+        space = check_space(ActionSpace.from_dict(checkpoint.info.action_space))
     except ActionSpaceError as error:
         raise CheckpointError(f"the checkpoint's action space is not valid: {error}") from error
     network = checkpoint.info.network

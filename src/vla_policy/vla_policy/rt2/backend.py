@@ -104,31 +104,30 @@ class VlmBackend:
             return ""
 
     def inputs(
-        self, images: Sequence[NDArray[np.uint8]], prompts: Sequence[str], suffix: str = ""
+        self, images: Sequence[NDArray[np.uint8]], prompts: Sequence[str], suffix: str = "", room: int = 1
     ) -> dict[str, Tensor]:
         """Return what the model's forward takes, on its device, for one image (H, W, 3) and one prompt a row.
 
-        Rows are padded on the left. suffix: a token put behind each prompt (OpenVLA). Raises ObservationError where the
-        processor refuses an image, InstructionError where a prompt is longer than the model can read.
+        Rows are padded on the left. suffix: a token put behind each prompt (OpenVLA); room: tokens that are to follow.
+        Raises ObservationError where the processor refuses an image, InstructionError where a prompt is longer than the
+        model can read.
         """
         if len(images) != len(prompts) or not prompts:
             raise ObservationError(f"{len(images)} images, {len(prompts)} prompts; valid is one image for each prompt")
         texts = [self.render(prompt) for prompt in prompts]
         made = dict(self._processed(images, texts))
         self._append(made, suffix)
-        self._check_length(made["input_ids"], prompts)
+        self._check_length(made["input_ids"], prompts, room)
         return {name: self._placed(value) for name, value in made.items() if self._wanted(name)}
 
     def _processed(self, images: Sequence[NDArray[np.uint8]], texts: list[str]) -> Any:
-        begin = self.tokenizer.bos_token
-        marked = bool(begin) and texts[0].startswith(begin)  # a chat template that writes it itself
         try:
             return self.processor(
                 images=[[Image.fromarray(image)] for image in images],
                 text=texts,
                 return_tensors="pt",
                 padding=len(texts) > 1,
-                **({"add_special_tokens": False} if marked else {}),
+                **({"add_special_tokens": False} if self._begun(texts[0]) else {}),
             )
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, RuntimeError, ZeroDivisionError) as error:
             sizes = ", ".join(str(size) for size in sorted({image.shape for image in images}))
@@ -136,10 +135,26 @@ class VlmBackend:
                 f"the {self.family} processor refuses an image {sizes} with {texts[0][:80]!r}: {error}"
             ) from error
 
-    def _append(self, made: dict[str, Any], suffix: str) -> None:
+    def text_ids(self, prompt: str, suffix: str = "") -> tuple[int, ...]:
+        """Token ids of a prompt as in `inputs`, with one placeholder for the image."""
+        text = self.render(prompt)
+        ids = self.tokenizer(text, add_special_tokens=not self._begun(text))["input_ids"]
+        token = self._suffix_id(suffix)
+        return tuple(ids) if token is None or ids[-1] == token else (*ids, token)
+
+    def _begun(self, text: str) -> bool:
+        """Whether a chat template wrote the token that begins a text itself."""
+        return bool(self.tokenizer.bos_token) and text.startswith(self.tokenizer.bos_token)
+
+    def _suffix_id(self, suffix: str) -> int | None:
+        """None where there is no suffix or the tokenizer does not know it."""
         token = self.tokenizer.convert_tokens_to_ids(suffix) if suffix else None
+        return None if token is None or token == self.tokenizer.unk_token_id else int(token)
+
+    def _append(self, made: dict[str, Any], suffix: str) -> None:
+        token = self._suffix_id(suffix)
         ids = made["input_ids"]
-        if token is None or token == self.tokenizer.unk_token_id or bool((ids[:, -1] == token).all()):
+        if token is None or bool((ids[:, -1] == token).all()):
             return
         made["input_ids"] = torch.cat([ids, torch.full_like(ids[:, :1], token)], dim=1)
         for name in ("attention_mask", "token_type_ids", "mm_token_type_ids"):
@@ -147,11 +162,12 @@ class VlmBackend:
                 fill = torch.full_like(made[name][:, :1], int(name == "attention_mask"))
                 made[name] = torch.cat([made[name], fill], dim=1)
 
-    def _check_length(self, ids: Tensor, prompts: Sequence[str]) -> None:
+    def _check_length(self, ids: Tensor, prompts: Sequence[str], room: int) -> None:
         length, limit = ids.shape[1], self.max_tokens
-        if limit is not None and length >= limit:
+        if limit is not None and length + room > limit:
             raise InstructionError(
-                f"image and prompt are {length} tokens; valid are fewer than {limit}: {prompts[0][:80]!r}"
+                f"image and prompt are {length} tokens; valid are at most {limit - room}, for {room} are to follow: "
+                f"{prompts[0][:80]!r}"
             )
 
     def _wanted(self, name: str) -> bool:

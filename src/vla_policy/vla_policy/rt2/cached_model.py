@@ -8,7 +8,8 @@ token types and masks. What the last prompt had in common with this one is not c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -64,9 +65,13 @@ class CachedModel:
         """Whether the cache has a fixed size; beams need one that grows."""
         return self._static
 
-    @torch.inference_mode()
     def prefill(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Processor outputs of a left-padded batch to the hidden states (b, h) after their last tokens."""
+        with self._whole_or_nothing():
+            return self._prefill(inputs)
+
+    @torch.inference_mode()
+    def _prefill(self, inputs: Mapping[str, Tensor]) -> Tensor:
         rest = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
         ids = inputs["input_ids"]
         mask = inputs.get("attention_mask", torch.ones_like(ids))
@@ -84,9 +89,22 @@ class CachedModel:
         self.prefilled, self.reused = ids.shape[1], known
         return hidden
 
-    @torch.inference_mode()
     def step(self, ids: Tensor) -> Tensor:
         """The next k tokens of every sequence (b, k) to the hidden states (b, k, h) after each of them."""
+        with self._whole_or_nothing():
+            return self._step(ids)
+
+    @contextmanager
+    def _whole_or_nothing(self) -> Iterator[None]:
+        """A pass that fails, for want of memory say, leaves layers of different length: forget them all."""
+        try:
+            yield
+        except BaseException:
+            self.reset()
+            raise
+
+    @torch.inference_mode()
+    def _step(self, ids: Tensor) -> Tensor:
         count = ids.shape[1]
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), count)], dim=1)

@@ -8,6 +8,7 @@ each object in the JSON form of its class.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -45,7 +46,15 @@ class RT2Info:
     control: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise ConfigurationError where the vocabulary has another number of tokens than the space has bins."""
+        """Raise ConfigurationError where the vocabulary has another number of tokens than the space has bins, and for
+        a control value that is none.
+        """
+        for name in ("period_s", "gripper_max_width"):
+            if not _is_number(self.control.get(name, 1.0)):
+                raise ConfigurationError(f"control: {name} is {self.control[name]!r}; valid is a number above 0")
+        size = self.control.get("image_size", (1, 1))
+        if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_number(n) and n == int(n) for n in size)):
+            raise ConfigurationError(f"control: image_size is {size!r}; valid is [height, width] in whole pixels")
         if self.vocabulary.bins != self.action_space.bins:
             raise ConfigurationError(
                 f"the vocabulary has {self.vocabulary.bins} action tokens; valid for {self.action_space.name} are "
@@ -80,6 +89,11 @@ class RT2Info:
             data["robot"],
             data["control"],
         )
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number above 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 < value < math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_policy.action_space import ActionSpace, RotationFormat
-from vla_policy.errors import ActionValueError, ConfigurationError
+from vla_policy.errors import ActionRefusedError, ActionValueError, ConfigurationError
 from vla_policy.motion_limits import MotionLimits
 from vla_policy.policy import ActionMode, DeltaReference, Observation
 from vla_policy.tokenizer import ActionTokenizer
@@ -29,7 +29,7 @@ class LegalBins:
     Without limits: the bins or categories that the dimension has. With limits, for tool deltas: also narrowed, given
     the bins already chosen, so that no step is faster than the speeds allow and, where deltas count from the observed
     pose, so that the pose they lead to is inside the box. From outside the box only what does not lead further out is
-    legal. Never empty: where nothing fits, the bins nearest to no motion are legal.
+    legal. Never empty: where nothing fits, the bins that do not move are legal.
     """
 
     def __init__(self, space: ActionSpace, limits: MotionLimits | None = None, period_s: float = 0.2) -> None:
@@ -60,7 +60,8 @@ class LegalBins:
         """The bins that may come at position `dimension`, after the bins `chosen` at the positions before it.
 
         Without an observation the box cannot narrow, the speeds do. Raises ActionValueError when `dimension` does not
-        exist or `chosen` does not fit it.
+        exist or `chosen` does not fit it, ActionRefusedError where nothing fits and no bin is rest, as in a range
+        without zero.
         """
         self._check(dimension, chosen)
         own, name = self.own(dimension), self._names[dimension]
@@ -75,7 +76,7 @@ class LegalBins:
                 self.limits.workspace_low[axis],
                 self.limits.workspace_high[axis],
             )
-        return legal if legal.any() else own & self._nearest_to_rest(dimension)
+        return legal if legal.any() else self._rest(dimension)
 
     def _check(self, dimension: int, chosen: Sequence[int]) -> None:
         if not 0 <= dimension < len(self.sizes):
@@ -102,9 +103,15 @@ class LegalBins:
         size = _measure(group, self.space.rotation)(candidates)
         return np.asarray(size <= speed * self._period_s + TOLERANCE)
 
-    def _nearest_to_rest(self, dimension: int) -> BoolArray:
-        distance = np.where(self.own(dimension), np.abs(self._values[dimension]), np.inf)
-        return np.asarray(distance <= distance.min() + TOLERANCE)
+    def _rest(self, dimension: int) -> BoolArray:
+        still = self.own(dimension) & (np.abs(self._values[dimension]) <= TOLERANCE)
+        if not still.any():
+            named = self.space.dimensions[dimension]
+            raise ActionRefusedError(
+                f"every {named.name} from {named.low} to {named.high} {named.unit} leaves the workspace or is too fast "
+                "and none is rest; valid with narrow:=true is a range that holds 0"
+            )
+        return np.asarray(still)
 
 
 def _decoded_values(space: ActionSpace) -> FloatArray:

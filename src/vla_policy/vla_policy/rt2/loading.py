@@ -27,7 +27,10 @@ from vla_policy.rt2.quantization import (
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
-_FAILURES = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+_FAILURES = (
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, MemoryError),
+    SafetensorError,
+)
 
 
 def chosen_dtype(name: str) -> torch.dtype | None:
@@ -42,7 +45,12 @@ def chosen_device(name: str) -> str:
     valid = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     if name == "auto":
         return valid[-1]
-    if name.split(":")[0] not in valid:
+    try:
+        device = torch.device(name)
+        there = device.type in valid and (device.index or 0) < max(torch.cuda.device_count(), 1)
+    except RuntimeError:  # not even the form of a device
+        there = False
+    if not there:
         raise ConfigurationError(f"device is {name!r}; valid here are {', '.join(valid)}, auto")
     return name
 
@@ -60,7 +68,7 @@ def load_model_and_processor(
     if after_loading(kind, place):
         wanted = torch.float32
     arguments = loading_arguments(kind, place, wanted)
-    stored, share = packed_size(kind, place, wanted)
+    stored, share = packed_size(kind, place, wanted or _saved_dtype(config))
     files = _weight_files(source, place, 8 if arguments else 2)
     for memory in dict.fromkeys((place,) if arguments else ("cpu", place)):  # they come through the machine's own
         check_memory(files, stored, memory, share=share)
@@ -68,8 +76,21 @@ def load_model_and_processor(
     if after_loading(kind, place):
         quantise_on_cpu(model)
     if not arguments:
-        model = model.to(place)
+        model = _moved(model, place, source)
     return model.eval().requires_grad_(False), _processor(source, config)
+
+
+def _saved_dtype(config: Any) -> torch.dtype | None:
+    """What transformers makes of dtype auto: the configuration's, before that of the files."""
+    dtype = getattr(config, "dtype", None)
+    return dtype if isinstance(dtype, torch.dtype) else None
+
+
+def _moved(model: Any, device: str, source: str) -> Any:
+    try:
+        return model.to(device)
+    except (RuntimeError, MemoryError) as error:
+        raise CheckpointError(f"{source} cannot be moved to {device}: {_first_line(error)}") from error
 
 
 def model_config(source: str) -> Any:

@@ -19,6 +19,7 @@ GIB = 1024**3
 HEADROOM = 1.1  # of the weights' own size: activations, the key-value cache, copies of single layers while loading
 FLOAT_TYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # bytes of a number
 OTHER_TYPES = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_NEVER_PACKED = ("embed", "lm_head")  # in the names of weights that bitsandbytes leaves as they are
 MAX_HEADER = 100_000_000  # bytes, the format's own limit
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -31,7 +32,7 @@ def check_memory(
     dtype: what floating-point numbers become, None as they are stored; available: bytes, by default what `device` has;
     share: the part of that size that is needed, for numbers that are packed.
     """
-    needed = HEADROOM * share * sum(weight_bytes(file, dtype) for file in files)
+    needed = HEADROOM * sum(weight_bytes(file, dtype, share) for file in files)
     free = available_bytes(device) if available is None else available
     if needed > free:
         kind = "as stored" if dtype is None else f"in {str(dtype).removeprefix('torch.')}"
@@ -41,17 +42,26 @@ def check_memory(
         )
 
 
-def weight_bytes(file: Path, dtype: torch.dtype | None) -> int:
-    """Bytes that the tensors of one safetensors file take once loaded. Raises CheckpointError for a damaged file."""
-    total = 0
+def weight_bytes(file: Path, dtype: torch.dtype | None, share: float = 1.0) -> int:
+    """Bytes that the tensors of one safetensors file take once loaded. Raises CheckpointError for a damaged file.
+
+    dtype, share: as in `check_memory`. What packs numbers (dtype int8) leaves embeddings and head at 16 bit.
+    """
+    total = 0.0
     for name, entry in _header(file).items():
-        size = {**FLOAT_TYPES, **OTHER_TYPES}.get(entry["dtype"])
-        if size is None:
-            raise CheckpointError(f"{file}: {name} is of type {entry['dtype']}; valid are {', '.join(FLOAT_TYPES)}")
-        if dtype is not None and entry["dtype"] in FLOAT_TYPES:
-            size = dtype.itemsize
-        total += size * math.prod(entry["shape"])
-    return total
+        total += _number_bytes(file, name, entry["dtype"], dtype, share) * math.prod(entry["shape"])
+    return math.ceil(total)
+
+
+def _number_bytes(file: Path, name: str, stored: str, dtype: torch.dtype | None, share: float) -> float:
+    """Bytes of one number of a tensor. Raises CheckpointError for an unknown type."""
+    if stored not in FLOAT_TYPES | OTHER_TYPES:
+        raise CheckpointError(f"{file}: {name} is of type {stored}; valid are {', '.join(FLOAT_TYPES)}")
+    if dtype is None or stored not in FLOAT_TYPES:
+        return (FLOAT_TYPES | OTHER_TYPES)[stored]
+    if dtype == torch.int8 and any(part in name for part in _NEVER_PACKED):
+        return torch.bfloat16.itemsize
+    return share * dtype.itemsize
 
 
 def _header(file: Path) -> Mapping[str, Any]:
@@ -64,6 +74,8 @@ def _header(file: Path) -> Mapping[str, Any]:
             tensors: dict[str, Any] = json.loads(stream.read(length))
             tensors.pop("__metadata__", None)
             end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+            if any(not isinstance(each["dtype"], str) or math.prod(each["shape"]) < 0 for each in tensors.values()):
+                raise ValueError("a tensor without type or shape")
             if stream.seek(0, os.SEEK_END) != 8 + length + end:
                 raise ValueError("it ends too early or too late")
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:

@@ -59,12 +59,16 @@ def fixed_ranges(space: ActionSpace, low: ArrayLike, high: ArrayLike, mask: Mask
 def statistics_ranges(space: ActionSpace, statistics: object) -> ActionSpace:
     """Return `space` with the ranges of an OpenVLA data set's statistics.
 
-    statistics: `{"action": {"q01": [...], "q99": [...], "mask": [...]}}`, mask optional. Raises ConfigurationError.
+    statistics: `{"action": {"q01": [...], "q99": [...], "mask": [...]}}`, mask optional; or that below the name of the
+    one data set in it, as in dataset_statistics.json. Raises ConfigurationError.
     """
+    if isinstance(statistics, Mapping) and "action" not in statistics and len(statistics) == 1:
+        (statistics,) = statistics.values()
     action: Any = statistics.get("action") if isinstance(statistics, Mapping) else None
     if not isinstance(action, Mapping) or not {"q01", "q99"} <= set(action):
         raise ConfigurationError(
-            f"statistics are {str(statistics)[:80]}; valid is an object with action, which has lists q01, q99 and mask"
+            f"statistics are {str(statistics)[:80]}; valid is one data set's object with action, which has lists "
+            "q01, q99 and mask"
         )
     try:
         return fixed_ranges(space, action["q01"], action["q99"], action.get("mask"))

@@ -8,8 +8,9 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from vla_policy.action_steps import step_from_vector
+from vla_policy.action_steps import check_space, step_from_vector
 from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InstructionError, PolicyError
 from vla_policy.motion_limits import MotionLimits
 from vla_policy.policy import ActionChunk, Answer, Observation, Policy, PolicyConfig
@@ -17,7 +18,7 @@ from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
 from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.checkpoint import RT2Checkpoint, find_checkpoint, load_checkpoint
 from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode import ActionDecoder, Decoded
+from vla_policy.rt2.decode import ActionDecoder, Decoded, Mass
 from vla_policy.rt2.generate import TextGenerator
 from vla_policy.rt2.loading import chosen_device
 from vla_policy.rt2.options import Options, options_from, text_option
@@ -44,7 +45,8 @@ class RT2Policy(Policy):
     ) -> None:
         """limits: narrow what is legal; period_s [s]: where the checkpoint does not say which it was trained at.
 
-        Raises ConfigurationError for an option that is not valid, or a plan that the model was not taught to make.
+        Raises ConfigurationError for an option that is not valid, or a plan that the model was not taught to make, and
+        CheckpointError for an action space that no arm can be moved with.
         """
         self._backend, self._info, self._source = checkpoint.backend, checkpoint.info, checkpoint.source
         self._options = options or Options()
@@ -53,7 +55,7 @@ class RT2Policy(Policy):
         control = self._info.control
         self._period_s = float(control.get("period_s", period_s))
         self._max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
-        self._space = self._info.action_space
+        self._space = check_space(self._info.action_space)
         self._tokenizer = ActionTokenizer(self._space)
         runner = CachedModel(self._backend.model, compile=self._options.compile)
         self._decoder = ActionDecoder(
@@ -84,7 +86,8 @@ class RT2Policy(Policy):
 
     def reset(self, instruction: str) -> None:
         """Begin a task and forget its plan. Raises InstructionError for a text without words or with control tokens."""
-        self._backend.check_words(instruction)
+        for text in (instruction, self._info.prompt.as_read(instruction)):
+            self._backend.check_words(text)
         state = self._info.prompt.state
         self._info.prompt.action_prompt(instruction, None if state is None else state.low)  # may refuse
         self._forget()
@@ -193,26 +196,31 @@ class RT2Policy(Policy):
             self._plan, self._plan_stamp = self.plan(observation), observation.stamp
 
     def _decoded(self, observation: Observation, prompt: str) -> Decoded:
-        inputs = self._backend.inputs([observation.image], [prompt], self._info.prompt.suffix)
+        inputs = self._inputs(observation, prompt, len(self._space.names))
         try:
             return self._decoder.decode(inputs, observation)
         except (RuntimeError, ValueError, IndexError) as error:
             raise ActionRefusedError(f"the model fails: {error}") from error
 
     def _written(self, observation: Observation, prompt: str, tokens: int) -> tuple[str, float]:
-        inputs = self._backend.inputs([observation.image], [prompt], self._info.prompt.suffix)
+        inputs = self._inputs(observation, prompt, tokens)
         try:
             made = self._text.generate(inputs, tokens)
         except (RuntimeError, ValueError, IndexError) as error:
             raise ActionRefusedError(f"the model fails: {error}") from error
         return made.text.strip(), made.confidence
 
+    def _inputs(self, observation: Observation, prompt: str, room: int) -> dict[str, Tensor]:
+        return self._backend.inputs([observation.image], [prompt], self._info.prompt.suffix, room)
+
     def _check_mass(self, mass: NDArray[np.float32]) -> None:
-        measured = mass[np.isfinite(mass)]
-        if measured.size and measured.min() < self._options.min_legal_mass:
+        """mass (d,): NaN where it was not asked for, or where the model's numbers are none."""
+        least = float(mass.min()) if self._options.mass == Mass.ALL else float(mass[0])
+        if self._options.min_legal_mass > 0.0 and not least >= self._options.min_legal_mass:
             raise ActionRefusedError(
-                f"the model gives {measured.min():.3f} to the legal actions; valid is {self._options.min_legal_mass} "
-                "or more (min_legal_mass): it has something else to say"
+                f"the model gives {least:.3f} to the legal actions; valid is {self._options.min_legal_mass} "
+                "or more (min_legal_mass): it has something else to say",
+                least,
             )
 
 

@@ -109,6 +109,10 @@ class PromptTemplate:
         """Whether the model was taught to write a plan first."""
         return bool(self.plan)
 
+    def as_read(self, instruction: str) -> str:
+        """The instruction in the letters in which the model reads it."""
+        return instruction.lower() if self.lowercase else instruction
+
     def action_prompt(self, instruction: str, state: ArrayLike | None = None, plan: str = "") -> str:
         """Return the prompt for an action, after `plan` where one is given.
 
@@ -134,7 +138,7 @@ class PromptTemplate:
         words = _words(instruction, "instruction").rstrip(".!? ")
         if not words:
             raise InstructionError(f"the instruction holds no words: {instruction[:80]!r}")
-        fields = {"instruction": words.lower() if self.lowercase else words, "state": ""}
+        fields = {"instruction": self.as_read(words), "state": ""}
         if self.state is not None:
             if state is None:
                 raise ObservationError(

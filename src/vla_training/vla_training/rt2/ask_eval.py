@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vla_policy.policy import Policy, PolicyConfig
+from vla_policy.errors import InstructionError
+from vla_policy.policy import Observation, Policy, PolicyConfig
 from vla_policy.registry import create as create_policy
 from vla_sim.camera import Camera
 from vla_sim.expert_policy import ExpertPolicy
@@ -59,6 +60,8 @@ def scene_of_world(world: World, tcp: Sequence[float]) -> Scene:
 
 def ask_scenes(policy: Policy, robot: str, scenes: int, per_scene: int, seed: int) -> Iterator[Answered]:
     """Questions of all kinds in turn about `scenes` fresh scenes. Raises PolicyError where it cannot answer."""
+    if type(policy).ask is Policy.ask:
+        raise InstructionError(f"policy {policy.name} cannot answer questions; valid is one that can, as rt2")
     world = World(robot)
     camera = Camera(world)
     lockstep = Lockstep(world, camera, policy.image_size or (128, 160), LockstepSettings())
@@ -74,10 +77,18 @@ def ask_scenes(policy: Policy, robot: str, scenes: int, per_scene: int, seed: in
                 kind = kinds[(index * per_scene + number) % len(kinds)]
                 exchange = draw_exchange(scene, rng, kind) or draw_exchange(scene, rng)
                 if exchange is not None:
-                    said = policy.ask(observation, exchange.question).text
+                    said = _said(policy, observation, exchange.question)
                     yield Answered(exchange.kind, exchange.question, exchange.answer, said)
     finally:
         camera.close()
+
+
+def _said(policy: Policy, observation: Observation, question: str) -> str:
+    """The answer; nothing where the model has none, which is wrong and no reason to stop."""
+    try:
+        return policy.ask(observation, question).text
+    except InstructionError:
+        return ""
 
 
 def _play(world: World, lockstep: Lockstep, expert: ExpertPolicy, index: int, rng: np.random.Generator) -> Any:

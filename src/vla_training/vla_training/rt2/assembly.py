@@ -5,22 +5,38 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, read_info
+from vla_policy.rt2.prompt import PromptTemplate
+from vla_policy.rt2.vocabulary import Strategy
 
 from vla_training.errors import TrainingError
-from vla_training.rt2.bases import add_lora, load_base, make_info, read_prompt, rows_of
+from vla_training.rt2.bases import (
+    SMALL,
+    add_lora,
+    freeze_vision,
+    keep_words,
+    load_base,
+    make_info,
+    read_prompt,
+    rows_of,
+)
 from vla_training.rt2.collate import SharedImages
 from vla_training.rt2.grounding import Grounding
-from vla_training.rt2.image_text import ImageTextSource, read_image_text
+from vla_training.rt2.image_text import ImageTextSource, fitting, read_image_text
 from vla_training.rt2.labels import ActionLabels, action_space
 from vla_training.rt2.robot_data import RobotData
 from vla_training.rt2.samples import Mixture, RobotSource, SceneSource, Source, TextEncoder
 from vla_training.rt2.settings import RT2Settings
 from vla_training.rt2.small_vlm import PATCH
-from vla_training.rt2.trainer import RT2Trainer
+from vla_training.rt2.trainer import CHECKPOINT, RT2Trainer
 from vla_training.rt2.validation import HeldOut
+from vla_training.train_command import say
+from vla_training.train_state import STATE_FILE
 
 
 def assemble(
@@ -28,14 +44,17 @@ def assemble(
 ) -> tuple[RT2Trainer, HeldOut]:
     """Trainer and validation of `vla train rt2`'s arguments. Raises TrainingError and PolicyError."""
     settings = make_settings(arguments, recipe)
-    template = read_prompt(recipe["prompt"], data.table)
-    backend = load_base(arguments.base, data.image_size, device, settings.seed)
-    info = make_info(backend, arguments.vocabulary, template, data, action_space(arguments.ranges, data.table))
+    if arguments.lora and arguments.vocabulary == Strategy.NEW.value:
+        raise TrainingError("--vocabulary new and --lora: new tokens would never be trained; valid are the others")
+    backend = load_base(arguments.base, data.image_size, device, settings.seed, bool(arguments.lora))
+    info = _agreed(arguments, recipe, data, backend)
+    template = info.prompt
+    if arguments.base == SMALL:
+        keep_words(backend)
     if arguments.freeze_vision:
-        for name, parameter in backend.model.named_parameters():
-            parameter.requires_grad_(parameter.requires_grad and "vision" not in name and "visual" not in name)
+        freeze_vision(backend.model)
     if arguments.lora:
-        add_lora(backend, arguments.lora)
+        add_lora(backend, arguments.lora, vision=not arguments.freeze_vision)
     labels = ActionLabels(info.action_space)
     encode = TextEncoder(backend.tokenizer)
     train, held_out = rows_of(data.table, settings.validation)
@@ -44,13 +63,38 @@ def assemble(
     scenes = SceneSource(data.table, held_out, template, encode)  # asked also where they are not trained
     if arguments.scene_questions:
         texts.append((SceneSource(data.table, train, template, encode), 1.0))
-    texts += [(ImageTextSource(read_image_text(path), template, encode), 1.0) for path in arguments.texts]
+    texts += [(_on_disk(path, backend, template, encode), 1.0) for path in arguments.texts]
     if settings.robot_share < 1.0 and not texts:
         raise TrainingError("no image-text data: give --texts, or --robot-share 1 for robot data alone")
     mixture = Mixture(robot, texts, settings.robot_share)
     grounding = make_grounding(backend, data, settings)
     trainer = RT2Trainer(backend, info, mixture, settings, arguments.out, grounding)
     return trainer, HeldOut(data.table, held_out, robot, labels, scenes)
+
+
+def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, backend: VlmBackend) -> RT2Info:
+    """What bins, tokens and prompts mean. A run that goes on keeps its own, whatever data are added.
+
+    Raises TrainingError where its tokens have become others.
+    """
+    template = read_prompt(recipe["prompt"], data.table)
+    info = make_info(backend, arguments.vocabulary, template, data, action_space(arguments.ranges, data.table))
+    folder: Path = arguments.out
+    if not (folder / STATE_FILE).exists() or not (folder / CHECKPOINT / INFO_FILE).exists():
+        return info
+    before = read_info(folder / CHECKPOINT)
+    if before.vocabulary != info.vocabulary:
+        raise TrainingError(f"{folder} holds a run with other action tokens; --fresh replaces it")
+    return replace(info, action_space=before.action_space, prompt=before.prompt)
+
+
+def _on_disk(path: Path, backend: VlmBackend, template: PromptTemplate, encode: TextEncoder) -> ImageTextSource:
+    items, left_out = fitting(read_image_text(path), backend, template, encode)
+    if left_out:
+        say(f"{path}: {left_out} texts are too long for the model or hold its control tokens, and are left out")
+    if not items:
+        raise TrainingError(f"{path}: no text of it can be read by the model, which takes {backend.max_tokens} tokens")
+    return ImageTextSource(items, template, encode)
 
 
 def make_settings(arguments: argparse.Namespace, recipe: Mapping[str, Any]) -> RT2Settings:

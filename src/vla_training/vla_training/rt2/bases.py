@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from vla_training.rt2.words import words_of
 
 SMALL = "small"
 POLICY_PERIOD = 0.2  # [s] of the data sets
+_VISION = ("vision", "visual")  # in the names of an image encoder's weights
 _STATE_MARGIN = 0.05  # of the range that is seen, on either side
 
 
@@ -64,15 +64,19 @@ def read_prompt(name: str, table: FrameTable) -> PromptTemplate:
         raise TrainingError(f"prompt file {name}: {error}") from error
 
 
-def load_base(base: str, image_size: tuple[int, int], device: str, seed: int) -> VlmBackend:
-    """The model to be trained. Raises CheckpointError for what is no vision-language model."""
+def load_base(base: str, image_size: tuple[int, int], device: str, seed: int, lora: bool = False) -> VlmBackend:
+    """The model to be trained. Raises CheckpointError for what is no vision-language model.
+
+    lora: leave its weights in the type in which they are stored, for they stay as they are.
+    """
     torch.manual_seed(seed)
     if base != SMALL:
-        return VlmBackend.load(base, device=device)
+        backend = VlmBackend.load(base, device, "auto" if lora else "float32")
+        backend.model.requires_grad_(not lora)
+        return backend
     sentences = [text for task in ALL_TASKS for text in training_sentences(task)]
     model, processor = build_small_vlm([*sentences, *all_words(), small_prompt_words()], image_size)
     freeze_small(model)
-    keep_words(model, processor.tokenizer.convert_ids_to_tokens(list(range(len(processor.tokenizer)))))
     return VlmBackend(model.to(device), processor)
 
 
@@ -86,11 +90,14 @@ def freeze_small(model: Any) -> None:
             parameter.requires_grad_(False)
 
 
-def keep_words(model: Any, vocabulary: Sequence[str]) -> None:
-    """Rows of whole words stay MiniLM's: the word that is said must stay among those that were trained."""
-    kept = torch.ones(len(vocabulary), 1)
-    kept[words_of(vocabulary)] = 0.0
-    weight = model.get_input_embeddings().weight
+def keep_words(backend: VlmBackend) -> None:
+    """Rows of whole words stay MiniLM's: the word that is said must stay among those that were trained.
+
+    For the embeddings as they are now: a model that gets new tokens is given them before.
+    """
+    tokenizer, weight = backend.tokenizer, backend.model.get_input_embeddings().weight
+    kept = torch.ones(len(weight), 1)
+    kept[words_of(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))] = 0.0
     weight.register_hook(lambda gradient: gradient * kept.to(gradient))
 
 
@@ -122,11 +129,23 @@ def make_info(
     return RT2Info(space, vocabulary, template, data.robot, control)
 
 
-def add_lora(backend: VlmBackend, rank: int) -> None:
-    """Freeze the model and give its linear layers LoRA matrices of that rank."""
+def freeze_vision(model: Any) -> None:
+    """Leave the image encoder as it is."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and not any(part in name for part in _VISION))
+
+
+def add_lora(backend: VlmBackend, rank: int, vision: bool = True) -> None:
+    """Freeze the model and give its linear layers LoRA matrices of that rank; `vision`: the image encoder's, too."""
     from peft import LoraConfig, get_peft_model  # a second, and few runs want it
 
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none")
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules="all-linear",
+        bias="none",
+        exclude_modules=None if vision else f".*({'|'.join(_VISION)}).*",
+    )
     backend.model = get_peft_model(backend.model, config)
 
 

@@ -25,16 +25,19 @@ class Collator(Protocol):
         """Inputs of the model without its head, and the batch that they were made from."""
 
 
-def collator(backend: VlmBackend) -> Collator:
-    """The one that computes an image once for all its samples where the family allows it, else the general one."""
-    return SharedImages(backend) if backend.family in PACKABLE else OneByOne(backend)
+def collator(backend: VlmBackend, suffix: str = "") -> Collator:
+    """The one that computes an image once for all its samples where the family allows it, else the general one.
+
+    suffix: of the prompt template, as the policy appends it.
+    """
+    return SharedImages(backend, suffix) if backend.family in PACKABLE else OneByOne(backend, suffix)
 
 
 class SharedImages:
     """One sequence for each image; see `packing`."""
 
-    def __init__(self, backend: VlmBackend) -> None:
-        self._backend, self._tokenizer = backend, backend.tokenizer
+    def __init__(self, backend: VlmBackend, suffix: str = "") -> None:
+        self._backend, self._tokenizer, self._suffix = backend, backend.tokenizer, suffix
         self._image_token = int(backend.model.config.image_token_index)
         self._ids = lru_cache(maxsize=4096)(self._tokenise)
         self._tokens = 0  # image tokens, known with the first picture
@@ -56,15 +59,14 @@ class SharedImages:
     @property
     def first_image_token(self) -> int:
         """Position of the first image token in every sequence."""
-        ids = self._tokenizer(self._backend.render("words"))["input_ids"]
-        return int(ids.index(self._image_token))
+        return self._tokenise("words").index(self._image_token)
 
     def _count(self, group: Group) -> int:
         inputs = self._backend.inputs([group.image], [group.samples[0].prompt])
         return int((inputs["input_ids"] == self._image_token).sum())
 
     def _tokenise(self, prompt: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer(self._backend.render(prompt))["input_ids"])
+        return self._backend.text_ids(prompt, self._suffix)
 
     def _sample(self, sample: Sample) -> TokenSample:
         ids = self._ids(sample.prompt)
@@ -76,13 +78,14 @@ class SharedImages:
 class OneByOne:
     """One sequence for each sample, for any family; answers are appended to what the processor makes of prompts."""
 
-    def __init__(self, backend: VlmBackend) -> None:
-        self._backend = backend
+    def __init__(self, backend: VlmBackend, suffix: str = "") -> None:
+        self._backend, self._suffix = backend, suffix
 
     def __call__(self, groups: Sequence[Group]) -> tuple[dict[str, Any], PackedBatch]:
         """Inputs and batch."""
         pairs = [(group.image, sample) for group in groups for sample in group.samples]
-        inputs = self._backend.inputs([image for image, _ in pairs], [sample.prompt for _, sample in pairs])
+        prompts = [sample.prompt for _, sample in pairs]
+        inputs = self._backend.inputs([image for image, _ in pairs], prompts, self._suffix)
         width = inputs["input_ids"].shape[1]
         longest = max(len(sample.answer) for _, sample in pairs) - 1
         answers = torch.full((len(pairs), longest), int(self._backend.tokenizer.pad_token_id or 0))

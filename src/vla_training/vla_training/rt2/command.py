@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SMALL_RECIPE = {"rate": 1e-3, "soft_bins": 3.0, "grounding": 0.5, "prompt": "small"}
 BASE_RECIPE = {"rate": 2e-5, "soft_bins": 0.0, "grounding": 0.0, "prompt": "rt2"}
 LORA_RATE = 5e-4
+_KEPT = ("base", "lora", "vocabulary", "ranges", "prompt", "freeze_vision")  # by a run that goes on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,23 +98,31 @@ def _begin(arguments: argparse.Namespace) -> None:
         for name in (STATE_FILE, RECORD, TRAIN_LOG, VALIDATION_LOG):
             (folder / name).unlink(missing_ok=True)
     elif (folder / STATE_FILE).exists() and (before := read_record(folder)):
-        for key in ("base", "lora"):
-            if before.get(key) != getattr(arguments, key):
+        now = vars(arguments) | recipe(arguments)
+        for key in set(_KEPT) & set(before):
+            if before[key] != now[key]:
                 raise TrainingError(
-                    f"{folder} holds a run with {key} {before.get(key)!r}, not {getattr(arguments, key)!r}; --fresh "
-                    "replaces it, or use another --out"
+                    f"{folder} holds a run with {key} {before[key]!r}, not {now[key]!r}; --fresh replaces it, or use "
+                    "another --out"
                 )
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def _remember(arguments: argparse.Namespace, data: RobotData, command: str) -> dict[str, Any]:
     """Write down what the run is made of."""
-    keys = ("base", "lora", "images", "samples", "robot_share", "ranges", "seed")
+    keys = (*_KEPT, "images", "samples", "robot_share", "seed")
     record: dict[str, Any] = {key: getattr(arguments, key) for key in keys}
     record |= recipe(arguments) | {"robot": data.robot, "data": data.sources}
     record["texts"] = [str(path) for path in arguments.texts]
     record["scene_questions"] = arguments.scene_questions
     return write_record(arguments.out, record, command)
+
+
+def _share_above_0(text: str) -> float:
+    """A number above 0 and at most 1."""
+    if not (value := share(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} leaves no robot data; valid is above 0 and at most 1")
+    return value
 
 
 def _number(low: float) -> Callable[[str], float]:
@@ -137,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--base", default="small", help="small (default), or a folder or hub id of a vision-language model")
     add("--texts", type=Path, nargs="*", default=[], metavar="SET", help="image-text sets on disk")
     add("--no-scene-questions", dest="scene_questions", action="store_false", help="none about the robot's frames")
-    add("--robot-share", type=share, default=0.66, help="of the mixture (default 0.66; 1 is robot data alone)")
+    add("--robot-share", type=_share_above_0, default=0.66, help="of the mixture (default 0.66; 1 is robot data alone)")
     add("--vocabulary", default="auto", choices=["auto", "integers", "overwrite", "new"], help="action tokens")
     add(
         "--ranges",

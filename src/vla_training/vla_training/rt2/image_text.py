@@ -9,6 +9,7 @@ paths relative to the file's folder.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from vla_policy.errors import InstructionError
+from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.prompt import PromptTemplate
 
 from vla_training.errors import TrainingError
@@ -58,13 +61,14 @@ def _image_folder(folder: Path) -> list[ImageText]:
             continue
         row = _object(line, f"{folder / METADATA}, line {number}")
         name, text = row.get("file_name"), row.get("text")
-        pair = (CAPTION, text) if isinstance(text, str) else (row.get("question"), row.get("answer"))
-        if not isinstance(name, str) or not all(isinstance(part, str) and part.strip() for part in pair):
+        found = (CAPTION, text) if isinstance(text, str) else (row.get("question"), row.get("answer"))
+        pair = [_bare(part) for part in found if isinstance(part, str)]
+        if not isinstance(name, str) or len(pair) != 2 or not all(pair):
             raise TrainingError(
                 f"{folder / METADATA}, line {number}: {line[:120]!r}; valid is file_name with text, or with question "
                 "and answer"
             )
-        pairs.setdefault(folder / name, []).append((str(pair[0]), str(pair[1])))
+        pairs.setdefault(folder / name, []).append((pair[0], pair[1]))
     return [ImageText(image, tuple(found)) for image, found in pairs.items()]
 
 
@@ -87,10 +91,40 @@ def _llava(path: Path) -> list[ImageText]:
     return [item for item in found if item.pairs]
 
 
+def _bare(text: str) -> str:
+    """Without the mark that sets put where the picture goes: the processor sets its own."""
+    return text.replace(_IMAGE_MARK, " ").strip()
+
+
 def _turns(row: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    turns = [(str(turn["from"]), str(turn["value"]).replace(_IMAGE_MARK, " ").strip()) for turn in row["conversations"]]
+    turns = [(str(turn["from"]), _bare(str(turn["value"]))) for turn in row["conversations"]]
     pairs = zip(turns[::2], turns[1::2], strict=False)
     return tuple((q, a) for (who, q), (other, a) in pairs if who in ("human", "user") and other != who and q and a)
+
+
+def fitting(
+    items: Sequence[ImageText], backend: VlmBackend, prompt: PromptTemplate, encode: Callable[[str], tuple[int, ...]]
+) -> tuple[list[ImageText], int]:
+    """The texts that the model can read, and how many it cannot: too long beside the picture, or with control tokens.
+
+    The picture's tokens are counted on the first one.
+    """
+    question = prompt.question_prompt("what")
+    taken = backend.inputs([_read(items[0].image)], [question])["input_ids"].shape[1]
+    room = math.inf if backend.max_tokens is None else backend.max_tokens - taken
+    kept, left_out = [], 0
+    for item in items:
+        pairs = tuple(pair for pair in item.pairs if _fits(pair, backend, encode, room))
+        left_out += len(item.pairs) - len(pairs)
+        kept += [ImageText(item.image, pairs)] if pairs else []
+    return kept, left_out
+
+
+def _fits(pair: tuple[str, str], backend: VlmBackend, encode: Callable[[str], tuple[int, ...]], room: float) -> bool:
+    try:
+        return sum(len(encode(backend.check_words(text))) for text in pair) <= room
+    except InstructionError:
+        return False
 
 
 class ImageTextSource:

@@ -181,7 +181,7 @@ def where_of(table: FrameTable, row: int) -> tuple[NDArray[np.float64], NDArray[
 
 
 class Mixture:
-    """Robot data with probability `robot`, image-text data of several sources otherwise, by samples."""
+    """Robot data with probability `share`, image-text data of several sources otherwise, by pictures."""
 
     def __init__(self, robot: Source, texts: Sequence[tuple[Source, float]], share: float) -> None:
         """texts: each with its weight; share: of the robot, 1 where there are none."""

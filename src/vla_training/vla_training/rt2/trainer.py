@@ -48,7 +48,7 @@ class RT2Trainer:
         self.backend, self.info, self.settings, self.folder = backend, info, settings, folder
         self.network: nn.Module = backend.model
         self.average = copy.deepcopy(self.network).requires_grad_(False) if settings.ema else None
-        self.collate: Collator = collator(backend)
+        self.collate: Collator = collator(backend, info.prompt.suffix)
         self.step = 0
         self._mixture, self._grounding = mixture, grounding
         self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
