@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class RT2Settings:
     """Hyperparameters. The rate is constant after the warm-up and falls to zero over the last `decay` of the steps.
 
-    images: pictures an update; samples: prompts a picture, fewer where a frame does not have as many; soft_bins: 0 is
-    the plain next-token loss; grounding: weight of the attention loss, 0 for neither it nor the probe; ema: 0 keeps no
-    averaged weights.
+    images: pictures an update; samples: prompts a picture, fewer where a frame does not have as many; soft_bins: [bins]
+    spread of a translation's targets and of what is read back of it, 0 is the plain next-token loss; grounding: weight
+    of the attention loss, 0 for neither it nor the probe; ema: 0 keeps no averaged weights.
     """
 
     steps: int = 3200

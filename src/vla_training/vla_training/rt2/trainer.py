@@ -22,6 +22,7 @@ from vla_training.rt2.collate import Collator, collator, to_device
 from vla_training.rt2.grounding import Grounding
 from vla_training.rt2.packing import PackedBatch
 from vla_training.rt2.probe import LAYER, OffsetProbe
+from vla_training.rt2.read_back import ReadBack
 from vla_training.rt2.samples import Group, Source
 from vla_training.rt2.settings import RT2Settings
 from vla_training.rt2.token_loss import TokenLoss
@@ -52,6 +53,7 @@ class RT2Trainer:
         self.step = 0
         self._mixture, self._grounding = mixture, grounding
         self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
+        self._read_back = ReadBack(info.action_space, info.vocabulary, settings.soft_bins)
         width = int(backend.model.config.get_text_config().hidden_size)
         self._probe = OffsetProbe(width).to(backend.device) if grounding is not None else None
         self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
@@ -96,6 +98,7 @@ class RT2Trainer:
     ) -> None:
         """Train until `settings.steps` or until `stop` says so; saves at each validation and at the end."""
         rng = np.random.default_rng([self.settings.seed, self.step])
+        torch.manual_seed(int(rng.integers(2**31)))
         losses: list[dict[str, float]] = []
         started, first = time.monotonic(), self.step
         while self.step < self.settings.steps and not stop():
@@ -136,7 +139,7 @@ class RT2Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = group["base"] * factor
         set_training(self.network)
-        logits, batch, out = self._forward(self.network, groups, self._grounding is not None)
+        logits, batch, out = self._forward(self.network, groups, self._grounding is not None, self._read_back)
         losses = self._loss(logits, batch.targets, batch.dims)
         total = losses.mean()
         told: dict[str, float] = {}
@@ -155,9 +158,11 @@ class RT2Trainer:
         return {"action": means[0], "text": means[1], **told}
 
     def _forward(
-        self, network: nn.Module, groups: Sequence[Group], attend: bool = False
+        self, network: nn.Module, groups: Sequence[Group], attend: bool = False, read_back: ReadBack | None = None
     ) -> tuple[Tensor, PackedBatch, Any]:
         inputs, batch = to_device(*self.collate(groups), self.backend.device)
+        if read_back is not None:
+            inputs["input_ids"] = read_back(inputs["input_ids"], batch)
         with self._precision():
             inner = base_model(network)
             out = inner(**inputs, use_cache=False, output_attentions=attend, output_hidden_states=attend)
