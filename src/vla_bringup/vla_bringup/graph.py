@@ -60,7 +60,12 @@ ARGUMENTS = (
         "Weights of policy:=rt1 or rt2: a folder, a shipped name, or (rt2) a hub id; empty: shipped for the robot.",
     ),
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
-    Argument("decode", "greedy", "How rt2 chooses among the legal action tokens.", ("greedy", "sample", "beam")),
+    Argument(
+        "decode",
+        "auto",
+        "How rt2 chooses among the legal action tokens; auto: as suits the checkpoint.",
+        ("auto", "greedy", "median", "sample", "beam"),
+    ),
     Argument("quantization", "none", "Of rt2's weights.", ("none", "int8", "int4")),
     Argument("plan", "false", "true: rt2 plans in words first, anew every 5 s, on /vla/plan.", BOOLEAN, kind=bool),
     Argument("min_legal_mass", "0.0", LEGAL_MASS, kind=float, low=0.0, high=1.0),

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.node
         (("policy:=telepathy",), "policy 'telepathy' is unknown; valid are"),
         (("policy:=replay", "rate:=0.0"), "rate"),
         (("policy:=replay", "rate:=fast"), "rate"),
-        (("policy:=replay", "decode:=maybe"), "decode is 'maybe'; valid is one of greedy, sample, beam"),
+        (("policy:=replay", "decode:=maybe"), "decode is 'maybe'; valid is one of auto, greedy, median, sample, beam"),
         (("policy:=replay", "min_legal_mass:=1.5"), "min_legal_mass"),
         (("policy:=replay", "quantization:=int3"), "valid is one of none, int8, int4"),
         (("policy:=replay", "workspace_low:=[0.0]"), "workspace_low has 1 numbers; valid is three"),

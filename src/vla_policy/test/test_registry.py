@@ -50,5 +50,5 @@ def test_settings_say_what_they_are_and_refuse_numbers_out_of_range() -> None:
     assert all(item.metadata["description"] for item in fields(Settings))
     with pytest.raises(ValueError, match=r"rate is 0.0; valid is 0.1 to 50.0"):
         Settings(rate=0.0)
-    with pytest.raises(ValueError, match="decode is 'maybe'; valid is one of greedy, sample, beam"):
+    with pytest.raises(ValueError, match="decode is 'maybe'; valid is one of auto, greedy, median, sample, beam"):
         Settings(decode="maybe")

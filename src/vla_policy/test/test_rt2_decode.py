@@ -16,6 +16,7 @@ from vla_policy.errors import ActionRefusedError, ConfigurationError
 from vla_policy.policy import Observation
 from vla_policy.presets import OPENVLA, RT1_TABLETOP, RT2
 from vla_policy.rt2.constraint import LegalBins, MotionLimits
+from vla_policy.rt2.decode import Decoded
 from vla_policy.tokenizer import ActionTokenizer
 
 FAMILIES = ["paligemma", "paligemma2", "idefics3", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
@@ -74,19 +75,35 @@ def test_a_padded_batch_is_what_generate_finds(rt2_small_models: ModuleType, sma
 def test_probabilities_and_mass_are_those_of_the_model(rt2_small_models: ModuleType, small: Any) -> None:
     inputs = small.inputs(PROMPT)
     decoded = rt2_small_models.decoder(small, mass="all").decode(inputs)
-    ids = torch.tensor([[rt2_small_models.ACTION_IDS[int(token)] for token in decoded.tokens]])
-    whole = {**inputs, "input_ids": torch.cat([inputs["input_ids"], ids], dim=1)}
-    for name, value in (("attention_mask", 1), ("token_type_ids", 1), ("mm_token_type_ids", 0)):
-        if name in inputs:
-            whole[name] = torch.cat([inputs[name], torch.full_like(ids, value)], dim=1)
-    with torch.no_grad():
-        logits = small.model(**whole).logits[0, -len(RT2.sizes) - 1 : -1].float()
+    logits = _read(rt2_small_models, small, inputs, decoded)
     for index, (row, size) in enumerate(zip(logits, RT2.sizes, strict=True)):
         own = torch.tensor(rt2_small_models.ACTION_IDS[:size])
         everything = row.softmax(dim=0)[own]
         assert decoded.legal_mass[index] == pytest.approx(float(everything.sum()), rel=1e-3)
         wanted = everything[int(decoded.tokens[index])] / everything.sum()
         assert decoded.probabilities[index] == pytest.approx(float(wanted), rel=1e-3)
+
+
+def test_the_median_has_half_of_the_probability_on_either_side(rt2_small_models: ModuleType, small: Any) -> None:
+    inputs = small.inputs(PROMPT)
+    decoded = rt2_small_models.decoder(small, mode="median").decode(inputs)
+    logits = _read(rt2_small_models, small, inputs, decoded)
+    for token, row, size in zip(decoded.tokens.tolist(), logits, RT2.sizes, strict=True):
+        upto = row[torch.tensor(rt2_small_models.ACTION_IDS[:size])].softmax(dim=0).cumsum(dim=0)
+        assert upto[token] >= 0.5 - 1e-4
+        assert token == 0 or upto[token - 1] < 0.5 + 1e-4
+
+
+def _read(models: ModuleType, small: Any, inputs: dict[str, torch.Tensor], decoded: Decoded) -> torch.Tensor:
+    """Logits (d, vocabulary) from which each token of an action was chosen, in one pass of the model."""
+    ids = torch.tensor([[models.ACTION_IDS[int(token)] for token in decoded.tokens]])
+    whole = {**inputs, "input_ids": torch.cat([inputs["input_ids"], ids], dim=1)}
+    for name, value in (("attention_mask", 1), ("token_type_ids", 1), ("mm_token_type_ids", 0)):
+        if name in inputs:
+            whole[name] = torch.cat([inputs[name], torch.full_like(ids, value)], dim=1)
+    with torch.no_grad():
+        logits: torch.Tensor = small.model(**whole).logits[0, -len(RT2.sizes) - 1 : -1].float()
+    return logits
 
 
 def test_mass_is_measured_where_asked(rt2_small_models: ModuleType, llava: Any) -> None:
@@ -97,7 +114,7 @@ def test_mass_is_measured_where_asked(rt2_small_models: ModuleType, llava: Any) 
     assert np.isnan(masses["none"]).all()
 
 
-@pytest.mark.parametrize("mode", ["greedy", "sample", "beam"])
+@pytest.mark.parametrize("mode", ["greedy", "median", "sample", "beam"])
 @pytest.mark.parametrize("space", [RT2, RT1_TABLETOP, OPENVLA], ids=lambda space: space.name)
 def test_every_mode_says_only_legal_bins(
     rt2_small_models: ModuleType, llava: Any, mode: str, space: ActionSpace
@@ -186,7 +203,7 @@ def test_decoded_values_are_those_of_the_space(rt2_small_models: ModuleType, lla
 
 def test_numbers_that_are_not_finite_are_refused(rt2_small_models: ModuleType) -> None:
     broken = rt2_small_models.build("llava")
-    decoders = [rt2_small_models.decoder(broken, mode=mode) for mode in ("greedy", "sample", "beam")]
+    decoders = [rt2_small_models.decoder(broken, mode=mode) for mode in ("greedy", "median", "sample", "beam")]
     with torch.no_grad():
         broken.model.get_input_embeddings().weight.fill_(math.nan)
     for decoder in decoders:

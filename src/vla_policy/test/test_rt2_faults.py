@@ -110,12 +110,23 @@ def test_actions_in_another_frame_or_absolute_poses_are_refused(
         {"image_size": [128]},
         {"image_size": "xy"},
         {"image_size": [128, 1.5]},
+        {"decode": "maybe"},
     ],
 )
 def test_control_values_are_checked_when_they_are_read(rt2_models: ModuleType, control: dict[str, Any]) -> None:
     good = checkpoint(rt2_models, "fast_vlm").info
     with pytest.raises(ConfigurationError, match=next(iter(control))):
         RT2Info.from_dict({**good.to_dict(), "control": control})
+
+
+def test_a_checkpoint_names_the_decoding_that_suits_it(rt2_models: ModuleType) -> None:
+    made = checkpoint(rt2_models, "fast_vlm", control={"decode": "median"})
+    tokens = []
+    for decode in ("auto", "median", "greedy"):
+        policy = RT2Policy(made, Options(decode=decode))
+        policy.reset(INSTRUCTION)
+        tokens.append(policy.infer(observe()).tokens[0].tolist())
+    assert tokens[0] == tokens[1] != tokens[2]
 
 
 @pytest.mark.parametrize("name", ["cpu:x", "tpu", "", "cuda:99"])

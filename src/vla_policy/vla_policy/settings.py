@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-DECODE = ("greedy", "sample", "beam")
+DECODE = ("auto", "greedy", "median", "sample", "beam")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 QUANTIZATION = ("none", "int8", "int4")
 
@@ -33,7 +33,7 @@ class Settings:
     terminate_chunks: int = _setting(2, "chunks in a row that must say terminate before the task is done", 1, 100)
     ask_timeout: float = _setting(30.0, "[s] after which a question counts as not answered", 0.1, 3600.0)
     # For policies that are language models (rt2); others ignore what follows, down to angular_speed.
-    decode: str = _setting("greedy", "how action tokens are chosen among the legal ones", choices=DECODE)
+    decode: str = _setting("auto", "how action tokens are chosen among the legal ones", choices=DECODE)
     temperature: float = _setting(1.0, "of decode:=sample; below 1 keeps to what is likely", 0.01, 100.0)
     beams: int = _setting(4, "of decode:=beam: action strings that are followed at a time", 1, 64)
     dtype: str = _setting("auto", "numbers that the model computes with; auto: as it was saved", choices=DTYPES)

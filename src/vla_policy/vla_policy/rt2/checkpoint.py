@@ -20,6 +20,7 @@ from typing import Any
 from vla_policy.action_space import ActionSpace
 from vla_policy.errors import ActionSpaceError, CheckpointError, ConfigurationError
 from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.decode_settings import Mode, member
 from vla_policy.rt2.loading import CONFIG, model_config, stored_file
 from vla_policy.rt2.prompt import PromptTemplate
 from vla_policy.rt2.vocabulary import ActionVocabulary, Strategy
@@ -35,8 +36,8 @@ _KEYS = {"format": str, "action_space": dict, "vocabulary": dict, "prompt": dict
 class RT2Info:
     """What makes a vision-language model a policy.
 
-    robot: its name, empty for any; control: free, read are period_s [s], gripper_max_width [m] and image_size
-    [height, width] of the pictures it was trained on.
+    robot: its name, empty for any; control: free, read are period_s [s], gripper_max_width [m], image_size [height,
+    width] of the pictures it was trained on, and decode, the mode of decoding that suits it.
     """
 
     action_space: ActionSpace
@@ -52,6 +53,7 @@ class RT2Info:
         for name in ("period_s", "gripper_max_width"):
             if not _is_number(self.control.get(name, 1.0)):
                 raise ConfigurationError(f"control: {name} is {self.control[name]!r}; valid is a number above 0")
+        member(Mode, "control: decode", str(self.control.get("decode", Mode.GREEDY)))
         size = self.control.get("image_size", (1, 1))
         if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_number(n) and n == int(n) for n in size)):
             raise ConfigurationError(f"control: image_size is {size!r}; valid is [height, width] in whole pixels")

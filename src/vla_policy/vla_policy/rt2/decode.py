@@ -133,8 +133,9 @@ class ActionDecoder:
         mass = self._measured(hidden, index)
         if self._mode is Mode.BEAM:
             return self._best(paths, logits, mass)
-        scores = logits if self._mode is Mode.GREEDY else self._shaken(logits).masked_fill(forbidden, -math.inf)
-        chosen = scores.argmax(dim=1)  # what is forbidden was masked last: not even NaN lets it through
+        chosen = (
+            self._scores(logits).masked_fill(forbidden, -math.inf).argmax(dim=1)
+        )  # masked last: not even NaN passes
         log_probability = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0]
         return paths.take(torch.arange(len(chosen), device=chosen.device), chosen, log_probability, mass)
 
@@ -166,6 +167,16 @@ class ActionDecoder:
         if self._mass is Mass.NONE or (self._mass is Mass.FIRST and index):
             return hidden.new_full((len(hidden),), math.nan, dtype=torch.float32)
         return (self._head.full(hidden).softmax(dim=1)[:, self._head.ids] * self._own[index]).sum(dim=1)
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        """(r, bins) whose largest is the bin to choose."""
+        match self._mode:
+            case Mode.SAMPLE:
+                return self._shaken(logits)
+            case Mode.MEDIAN:
+                below = (logits.softmax(dim=1).cumsum(dim=1) < 0.5).sum(dim=1, keepdim=True)
+                return torch.zeros_like(logits).scatter(1, below.clamp(max=logits.shape[1] - 1), 1.0)
+        return logits
 
     def _shaken(self, logits: Tensor) -> Tensor:
         """Scores whose largest is a draw by probability: Gumbel noise is minus the logarithm of exponential noise."""

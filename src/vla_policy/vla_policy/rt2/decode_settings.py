@@ -21,11 +21,13 @@ _E = TypeVar("_E", bound=StrEnum)
 class Mode(StrEnum):
     """How one action is chosen among the legal ones.
 
-    GREEDY: the most probable bin at each position. SAMPLE: drawn by probability. BEAM: the most probable whole action
-    of those that `beams` hypotheses reach.
+    GREEDY: the most probable bin at each position. MEDIAN: the bin with half of the probability on either side: where a
+    model is sure of the way and not of its length, the most probable single bin can be one that it believes little in.
+    SAMPLE: drawn by probability. BEAM: the most probable whole action of those that `beams` hypotheses reach.
     """
 
     GREEDY = "greedy"
+    MEDIAN = "median"
     SAMPLE = "sample"
     BEAM = "beam"
 

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 from vla_policy.errors import ConfigurationError
 
+AUTO = "auto"
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How actions are decoded.
 
-    decode: greedy, sample or beam; temperature: of sample; beams: of beam; mass: at which positions the probability of
-    legal tokens is measured, first, all or none; min_legal_mass: an action under this is refused, 0 refuses none;
-    plan: write a plan first, which the model must have been taught; compile: CUDA graphs; seed: of sample, negative for
-    another one every time.
+    decode: greedy, median, sample, beam, or auto for what the checkpoint names; temperature: of sample; beams: of beam;
+    mass: at which positions the probability of legal tokens is measured, first, all or none; min_legal_mass: an action
+    under this is refused, 0 refuses none; plan: write a plan first, which the model must have been taught; compile: CUDA
+    graphs; seed: of sample, negative for another one every time.
     """
 
-    decode: str = "greedy"
+    decode: str = AUTO
     temperature: float = 1.0
     beams: int = 4
     mass: str = "first"

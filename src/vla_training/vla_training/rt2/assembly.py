@@ -11,6 +11,7 @@ from typing import Any
 
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, read_info
+from vla_policy.rt2.decode_settings import Mode
 from vla_policy.rt2.prompt import PromptTemplate
 from vla_policy.rt2.vocabulary import Strategy
 
@@ -79,6 +80,8 @@ def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Robo
     """
     template = read_prompt(recipe["prompt"], data.table)
     info = make_info(backend, arguments.vocabulary, template, data, action_space(arguments.ranges, data.table))
+    decode = Mode.MEDIAN if recipe["soft_bins"] else Mode.GREEDY  # spread targets have no sharp best guess
+    info = replace(info, control={**info.control, "decode": decode.value})
     folder: Path = arguments.out
     if not (folder / STATE_FILE).exists() or not (folder / CHECKPOINT / INFO_FILE).exists():
         return info
@@ -101,7 +104,7 @@ def make_settings(arguments: argparse.Namespace, recipe: Mapping[str, Any]) -> R
     """The hyperparameters."""
     names = ("steps", "images", "samples", "robot_share", "seed", "bf16", "report_every", "validate_every")
     values = {name: getattr(arguments, name) for name in names}
-    values |= {name: recipe[name] for name in ("rate", "soft_bins", "grounding")}
+    values |= {name: recipe[name] for name in ("rate", "soft_bins", "read_back", "grounding")}
     if arguments.base != "small":
         values["vision_rate"] = recipe["rate"]
     return RT2Settings(**values, ema=0.0 if arguments.lora else arguments.ema)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from vla_training.rt2.robot_data import RobotData
     from vla_training.rt2.trainer import RT2Trainer
 
-SMALL_RECIPE = {"rate": 1e-3, "soft_bins": 3.0, "grounding": 0.5, "prompt": "small"}
-BASE_RECIPE = {"rate": 2e-5, "soft_bins": 0.0, "grounding": 0.0, "prompt": "rt2"}
+SMALL_RECIPE = {"rate": 1e-3, "soft_bins": 3.0, "read_back": 30.0, "grounding": 0.5, "prompt": "small"}
+BASE_RECIPE = {"rate": 2e-5, "soft_bins": 0.0, "read_back": 0.0, "grounding": 0.0, "prompt": "rt2"}
 LORA_RATE = 5e-4
 _KEPT = ("base", "lora", "vocabulary", "ranges", "prompt", "freeze_vision")  # by a run that goes on
 
@@ -165,8 +165,9 @@ def _parser() -> argparse.ArgumentParser:
         "--soft-bins",
         type=amount,
         default=None,
-        help="spread of targets and of what is read back; 0: plain (default: small 3)",
+        help="spread of targets over bins; 0: plain (default: small 3)",
     )
+    add("--read-back", type=amount, default=None, help="spread of translations that are read back (default: small 30)")
     add("--grounding", type=amount, default=None, help="weight of the attention loss (default: small 0.5, else 0)")
     add("--ema", type=share, default=0.998, help="of the averaged weights; 0 keeps none (default 0.998)")
     add("--bf16", action="store_true", help="compute in bfloat16, with weights and optimiser in float32")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the model reads of an action while it is taught the rest of it: the translation, a little beside the truth.
 
-The expert's own tokens give away what it is doing: exactly no motion, then an open gripper, is a task that is over. A
-model that learns this from the tokens stands above the block, says "no motion" as its best guess, reads that, and never
-closes the hand. So translations are read as the model itself would say them, somewhere in the spread of its targets.
+The expert's own tokens give away what it is doing: exactly no motion sideways goes with rising, exactly none at all
+with closing the hand. A small model learns the rest of an action from these tokens and not from the picture, and when
+it acts it reads its own: above a block that it sees a little to one side its best guess for x is none, and so it rises.
+It was seen to close the hand with probability 0.998 after reading bin 128 for z, and with 0.002 after bin 127. So in
+training it reads translations far beside the truth, and has to look. Decoding stays as it is.
 """
 
 from __future__ import annotations

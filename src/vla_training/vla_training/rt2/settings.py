@@ -11,8 +11,9 @@ class RT2Settings:
     """Hyperparameters. The rate is constant after the warm-up and falls to zero over the last `decay` of the steps.
 
     images: pictures an update; samples: prompts a picture, fewer where a frame does not have as many; soft_bins: [bins]
-    spread of a translation's targets and of what is read back of it, 0 is the plain next-token loss; grounding: weight
-    of the attention loss, 0 for neither it nor the probe; ema: 0 keeps no averaged weights.
+    spread of a translation's targets, 0 is the plain next-token loss; read_back: [bins] spread around the truth of the
+    translations that the model reads while it learns the rest of the action; grounding: weight of the attention loss, 0
+    for neither it nor the probe; ema: 0 keeps no averaged weights.
     """
 
     steps: int = 3200
@@ -27,6 +28,7 @@ class RT2Settings:
     clip: float = 1.0
     ema: float = 0.998
     soft_bins: float = 0.0
+    read_back: float = 0.0
     grounding: float = 0.0
     validation: float = 0.03  # share of episodes held out
     seed: int = 0

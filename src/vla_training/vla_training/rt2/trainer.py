@@ -53,7 +53,7 @@ class RT2Trainer:
         self.step = 0
         self._mixture, self._grounding = mixture, grounding
         self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
-        self._read_back = ReadBack(info.action_space, info.vocabulary, settings.soft_bins)
+        self._read_back = ReadBack(info.action_space, info.vocabulary, settings.read_back)
         width = int(backend.model.config.get_text_config().hidden_size)
         self._probe = OffsetProbe(width).to(backend.device) if grounding is not None else None
         self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
