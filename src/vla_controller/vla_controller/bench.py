@@ -20,7 +20,7 @@ from vla_controller.setpoint import Setpoint
 Array = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-6
-_TOUCH = 1e-3  # [m] that a setpoint may be too near: stops are planned anew each tick, which moves them a little
+_TOUCH = 1e-4  # [m] that a setpoint may be too near: stops are planned anew each tick, which moves them a little
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ class Options:
 
     decode: greedy, median, sample, beam, or auto for what the checkpoint names; temperature: of sample; beams: of beam;
     mass: at which positions the probability of legal tokens is measured, first, all or none; min_legal_mass: an action
-    under this is refused, 0 refuses none; plan: write a plan first, which the model must have been taught; compile: CUDA
-    graphs; seed: of sample, negative for another one every time.
+    under this is refused, 0 refuses none; plan: write a plan first, which the model must have been taught; compile: use
+    CUDA graphs; seed: of sample, negative for another one every time.
     """
 
     decode: str = AUTO
