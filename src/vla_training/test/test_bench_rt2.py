@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from vla_training.rt2.small_vlm import build_small_vlm
 from vla_training.rt2_bench import legality
 from vla_training.rt2_bench.command import main
 from vla_training.rt2_bench.drive import Drive, guessing, record
+from vla_training.rt2_bench.picture import draw
 from vla_training.rt2_bench.shapes import SHAPES, Subject, build, check_room
 from vla_training.rt2_bench.speed import OURS, ways
 
@@ -110,3 +112,12 @@ def test_command_writes_numbers_and_picture(tmp_path: Path) -> None:
     assert found["speed"]["tiny"]["vocabulary"] == SHAPES["tiny"].vocabulary
     assert found["rt1"]["tiny"]["timings"]["rt1_one_pass"]["ratio"] == 1.0
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_a_part_for_what_was_measured(tmp_path: Path) -> None:
+    spent = {
+        "tiny": {"parameters": 1000, "picture_first": {"constrained": {"p50_ms": 2.0}, "generate": {"p50_ms": 3.0}}}
+    }
+    for speed in ({}, spent):
+        draw(tmp_path / "a.png", {"legality": {}, "speed": speed})
+        assert cv2.imread(str(tmp_path / "a.png")).shape[1] == 550  # one part, not three of which two are empty

@@ -133,9 +133,8 @@ class ActionDecoder:
         mass = self._measured(hidden, index)
         if self._mode is Mode.BEAM:
             return self._best(paths, logits, mass)
-        chosen = (
-            self._scores(logits).masked_fill(forbidden, -math.inf).argmax(dim=1)
-        )  # masked last: not even NaN passes
+        scores = self._scores(logits).masked_fill(forbidden, -math.inf)
+        chosen = scores.argmax(dim=1)  # what is forbidden was masked last: not even NaN lets it through
         log_probability = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0]
         return paths.take(torch.arange(len(chosen), device=chosen.device), chosen, log_probability, mass)
 

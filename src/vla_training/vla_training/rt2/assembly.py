@@ -105,7 +105,7 @@ def make_settings(arguments: argparse.Namespace, recipe: Mapping[str, Any]) -> R
     names = ("steps", "images", "samples", "robot_share", "seed", "bf16", "report_every", "validate_every")
     values = {name: getattr(arguments, name) for name in names}
     values |= {name: recipe[name] for name in ("rate", "soft_bins", "read_back", "grounding")}
-    if arguments.base != "small":
+    if arguments.base != SMALL:
         values["vision_rate"] = recipe["rate"]
     return RT2Settings(**values, ema=0.0 if arguments.lora else arguments.ema)
 

@@ -104,7 +104,8 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     if facts.get("soft_bins") or facts.get("grounding"):
         lines.append(
             f"Targets of translations are spread over bins (deviation {facts['soft_bins']:g}); attention heads and a "
-            f"training-only read-out are shown where things are (weight {facts['grounding']:g})."
+            f"training-only read-out are shown where things are (weight {facts['grounding']:g}). Translations are read "
+            f"back {facts.get('read_back', 0.0):g} bins (deviation) beside the truth."
         )
     lines += [line for note in facts.get("notes", ()) for line in ("", note)]
     return lines + validation_table(facts.get("validation") or {}, _VALIDATION, ", given the true tokens before")

@@ -161,12 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", type=positive, default=32, help="pictures an update (default 32)")
     add("--samples", type=positive, default=4, help="instructions or questions a picture (default 4)")
     add("--rate", type=amount, default=None, help="learning rate (default: small 1e-3, LoRA 5e-4, else 2e-5)")
-    add(
-        "--soft-bins",
-        type=amount,
-        default=None,
-        help="spread of targets over bins; 0: plain (default: small 3)",
-    )
+    add("--soft-bins", type=amount, default=None, help="spread of targets over bins; 0: plain (default: small 3)")
     add("--read-back", type=amount, default=None, help="spread of translations that are read back (default: small 30)")
     add("--grounding", type=amount, default=None, help="weight of the attention loss (default: small 0.5, else 0)")
     add("--ema", type=share, default=0.998, help="of the averaged weights; 0 keeps none (default 0.998)")

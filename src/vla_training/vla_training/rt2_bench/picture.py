@@ -28,13 +28,15 @@ def draw(path: Path, result: Mapping[str, Any]) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 4.8), layout="constrained")
+    parts = [
+        (drawn, result[key])
+        for drawn, key in ((_draw_legal, "legality"), (_draw_values, "legality"), (_draw_times, "speed"))
+        if result[key]
+    ]
+    figure = Figure(figsize=(5.0 * max(1, len(parts)), 4.8), layout="constrained")
     FigureCanvasAgg(figure)
-    legal, values, times = figure.subplots(1, 3)
-    if result["legality"]:
-        _draw_legal(legal, result["legality"])
-        _draw_values(values, result["legality"])
-    _draw_times(times, result["speed"])
+    for column, (drawn, found) in enumerate(parts, 1):
+        drawn(figure.add_subplot(1, len(parts), column), found)
     figure.savefig(path, dpi=110)
     return path
 
@@ -82,5 +84,4 @@ def _draw_times(axes: Axes, speed: Mapping[str, Any]) -> None:
     axes.set(xlabel="time of one action, median [ms]", xscale="log", title="the same model, the same machine")
     axes.margins(x=0.15)
     axes.invert_yaxis()
-    if shapes:
-        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
