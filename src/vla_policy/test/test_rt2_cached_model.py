@@ -79,6 +79,37 @@ def test_the_picture_goes_through_the_encoder_once(small: Any) -> None:
     assert seen == [1, 0, 0, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_guessed_tokens_ride_along_with_the_prompt(small: Any, same: bool) -> None:
+    """As if they had been steps; not where prompt tokens see each other both ways and so would see the guess."""
+    runner, plain = CachedModel(small.model), CachedModel(small.model)
+    guess = [7, 5, 6]
+    runner.prefill(small.inputs(PROMPT, 1))
+    inputs = small.inputs(PROMPT, 1 if same else 0)
+    found = runner.prefill(inputs, guess)
+    first = plain.prefill(inputs)
+    if small.family.startswith("paligemma"):
+        assert found.shape[1] == 1
+        return
+    rest = plain.step(torch.tensor([guess]))
+    assert torch.allclose(found, torch.cat([first, rest], dim=1), atol=1e-4)
+    runner.rewind(2)
+    plain.rewind(2)
+    again = torch.tensor([[9]])
+    assert torch.allclose(runner.step(again), plain.step(again), atol=1e-4)
+    assert runner.prefilled == inputs["input_ids"].shape[1]
+
+
+def test_no_guess_rides_where_an_input_tells_of_every_token(llava: Any) -> None:
+    """Such as Mllama's cross-attention mask, of which nobody here knows how it goes on."""
+    runner = CachedModel(llava.model)
+    inputs = llava.inputs(PROMPT, 0)
+    masked = inputs | {"cross_attention_mask": torch.ones(1, inputs["input_ids"].shape[1], 1)}
+    assert runner._told_by_token(masked, inputs["input_ids"].shape[1])
+    assert not runner._told_by_token(inputs | {"image_sizes": torch.ones(1, 2)}, 1)
+    assert runner.prefill(inputs, [7]).shape[1] == 2
+
+
 def test_padding_and_batches_are_not_reused(llava: Any) -> None:
     runner = CachedModel(llava.model)
     runner.prefill(llava.inputs(PROMPT, 0, before=5))
@@ -109,7 +140,7 @@ def test_text_alone_is_a_prompt(small: Any) -> None:
     with torch.no_grad():
         wanted = small.model(input_ids=ids).logits[0, -1]
     with torch.inference_mode():
-        found = ActionHead(small.model, [3, 5]).full(hidden)[0]
+        found = ActionHead(small.model, [3, 5]).full(hidden)[0, -1]
     assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-4)
 
 

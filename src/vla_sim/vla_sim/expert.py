@@ -27,6 +27,7 @@ CARRY_Z = 0.16  # a held block clears the bowl
 RELEASE_Z = 0.095  # above the bowl
 LIFT_Z = 0.20
 HELD_WIDTH = (0.030, 0.047)  # pad distance when a block is held
+CLEAR_WIDTH = 0.06  # the pads are off a block again
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +102,18 @@ def _pick(state: ExpertState, obj: Array, task: Task, robot: SimRobot) -> tuple[
     return goal, opening, holding & (state.tcp[:, 2] > LIFT_Z - 0.03)
 
 
-def _set_down(state: ExpertState, obj: Array, spot: Array, low: float, in_goal: Mask) -> tuple[Array, Array, Mask]:
-    """Grasp, carry to `spot` (n, 2), open at height `low`, rise."""
+def _set_down(
+    state: ExpertState, obj: Array, spot: Array, low: float, in_goal: Mask, tight: float = 0.01
+) -> tuple[Array, Array, Mask]:
+    """Grasp, carry to `spot` (n, 2), go down within `tight` of it, open at height `low`, rise."""
     goal, opening = _approach(state, obj)
     holding = _holding(state, obj)
-    goal = _choose(holding, _descend(state, spot, low, CARRY_Z, tight=0.01), goal)
+    goal = _choose(holding, _descend(state, spot, low, CARRY_Z, tight=tight), goal)
     over_spot = np.linalg.norm(obj[:, :2] - spot, axis=1) < 0.022
     release = over_spot & _in_hand(state, obj) & (state.tcp[:, 2] < low + 0.012)
-    goal = _choose(release, state.tcp, goal)
-    goal = _choose(in_goal, _above(state, LIFT_Z), goal)
+    pinched = _in_hand(state, obj) & (state.width < CLEAR_WIDTH)  # rising now would drag the block along
+    goal = _choose(release | (in_goal & pinched), state.tcp, goal)
+    goal = _choose(in_goal & ~pinched, _above(state, LIFT_Z), goal)
     opening = np.where(release | in_goal, 1.0, opening)
     return goal, opening, in_goal & (state.tcp[:, 2] > LIFT_Z - 0.05)
 
@@ -124,7 +128,7 @@ def _near(state: ExpertState, obj: Array, task: Task, robot: SimRobot) -> tuple[
     target = state.blocks[:, BLOCKS.index(task.target)]
     spot = near_spot(target[:, :2], robot)
     in_goal = (np.linalg.norm(obj[:, :2] - target[:, :2], axis=1) < 0.098) & (obj[:, 2] < 0.027)
-    return _set_down(state, obj, spot, GRASP_Z + 0.004, in_goal)
+    return _set_down(state, obj, spot, GRASP_Z + 0.004, in_goal, tight=0.02)
 
 
 def _push(state: ExpertState, obj: Array, task: Task, robot: SimRobot) -> tuple[Array, Array, Mask]:

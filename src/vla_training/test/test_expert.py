@@ -4,9 +4,11 @@
 import numpy as np
 import pytest
 from vla_policy.policy import InstructionError, ObservationError
+from vla_sim.expert import expert_action, state_of
 from vla_sim.expert_policy import ExpertPolicy
 from vla_sim.layout import Layout, sample_layout, sample_task
-from vla_sim.scene import BLOCK_HALF
+from vla_sim.robots import get_robot
+from vla_sim.scene import BLOCK_HALF, BOWL
 from vla_sim.task import FAMILIES, SuccessTest, Task
 from vla_sim.world import World
 from vla_training.lockstep import Lockstep
@@ -83,3 +85,38 @@ def test_expert_that_lacks_something_says_so(locksteps):
     expert.reset("pick up the red block")
     with pytest.raises(ObservationError, match="scene"):
         expert.infer(seen)
+
+
+BESIDE, IN_BOWL = Task("near", "red block", "blue block"), Task("place", "red block", BOWL)
+TARGET = np.array([0.5, 0.1, 0.02])
+SPOT = TARGET + [-0.075, 0.0, 0.004]  # where a hand sets a block down beside the target
+
+
+def beside(offset, height, width):
+    """What the expert does with the red block between its pads, `offset` [m] (2,) from the spot beside the blue one."""
+    block = SPOT + [*offset, height]
+    state = state_of(block, width, {"red block": block, "blue block": TARGET})
+    return expert_action(state, BESIDE, get_robot("fr3"))
+
+
+@pytest.mark.parametrize("family", ["near", "place"])
+@pytest.mark.parametrize(("width", "rises"), [(0.04, False), (0.055, False), (0.065, True)])
+def test_the_hand_rises_when_the_pads_are_off_the_block(family, width, rises):
+    """Rising while they still open flings the block away."""
+    task, block, there = {"near": (BESIDE, SPOT, "blue block"), "place": (IN_BOWL, TARGET + [0.0, 0.0, 0.02], BOWL)}[family]
+    state = state_of(block, width, {"red block": block, there: TARGET})
+    action = expert_action(state, task, get_robot("fr3"))
+    assert action.opening[0] == 1.0
+    assert (action.translation[0, 2] > 0.02) == rises
+
+
+@pytest.mark.parametrize("offset", [(0.018, 0.0), (-0.018, 0.0), (0.0, 0.018), (0.012, -0.012)])
+def test_a_spot_beside_a_block_need_not_be_met_to_the_centimetre(offset):
+    """Whoever learns from the expert sees the spot less well than it does."""
+    assert beside(offset, 0.03, 0.038).translation[0, 2] < -0.02
+    released = beside(offset, 0.0, 0.038)
+    assert released.opening[0] == 1.0 and not released.translation.any()
+
+
+def test_far_from_the_spot_the_block_is_carried_high():
+    assert beside((0.06, 0.0), 0.03, 0.038).translation[0, 2] > 0.02

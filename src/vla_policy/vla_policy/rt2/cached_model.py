@@ -8,7 +8,7 @@ token types and masks. What the last prompt had in common with this one is not c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from vla_policy.errors import ConfigurationError
 from vla_policy.rt2.action_head import base_of
 
 ROOM_STEP = 64  # a cache of fixed size is a multiple of this long, so that prompts of similar length share one
+_KINDS = ("mm_token_type_ids",)  # (b, n) kind of each token, 0 for text
 NEW_TOKENS = 64  # [tokens] that a cache of fixed size leaves for after the prompt
 
 
@@ -65,13 +66,16 @@ class CachedModel:
         """Whether the cache has a fixed size; beams need one that grows."""
         return self._static
 
-    def prefill(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Processor outputs of a left-padded batch to the hidden states (b, h) after their last tokens."""
+    def prefill(self, inputs: Mapping[str, Tensor], guess: Sequence[int] = ()) -> Tensor:
+        """Processor outputs of a left-padded batch to the hidden states (b, k, h) after their last tokens.
+
+        guess: tokens that may follow; k is 1 and as many as could be computed along with the prompt: all or none.
+        """
         with self._whole_or_nothing():
-            return self._prefill(inputs)
+            return self._prefill(inputs, guess)
 
     @torch.inference_mode()
-    def _prefill(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def _prefill(self, inputs: Mapping[str, Tensor], guess: Sequence[int]) -> Tensor:
         rest = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
         ids = inputs["input_ids"]
         mask = inputs.get("attention_mask", torch.ones_like(ids))
@@ -81,12 +85,16 @@ class CachedModel:
         prompt = ids[0].tolist() if len(ids) == 1 and not padded and "token_type_ids" not in rest else []
         known = self._shared(prompt, same) if self._reuse else 0
         self._forget_after(known, ids.shape[1], len(ids))
+        guess = guess if prompt and self.rewinds and not self._told_by_token(rest, ids.shape[1]) else ()
+        if guess:
+            ids, mask = _followed(ids, guess), _followed(mask, [1] * len(guess))
+            rest |= {name: _followed(rest[name], [0] * len(guess)) for name in _KINDS if name in rest}
         positions = self.model._prepare_position_ids_for_generation(ids, {"attention_mask": mask, **rest})
         rest = self._with_features(rest, images, same and self._reuse, self._has_image(ids[:, known:]))
-        hidden = self._first_pass(ids, known, mask, positions, rest)
+        hidden = self._first_pass(ids, known, mask, positions, rest)[:, -1 - len(guess) :]
         self._mask = mask if padded or self._static else None
         self._prompt, self._images, self._rows = prompt, images, len(ids)
-        self.prefilled, self.reused = ids.shape[1], known
+        self.prefilled, self.reused = inputs["input_ids"].shape[1], known
         return hidden
 
     def step(self, ids: Tensor) -> Tensor:
@@ -157,7 +165,7 @@ class CachedModel:
         )
         self._positions = positions[..., -1:]  # (b, 1), with axes in front where a token has several positions
         self._offset = (prepared["position_ids"][..., -1:] - self._positions)[..., :1, :]  # PaliGemma counts from 1
-        hidden: Tensor = self.base(**prepared).last_hidden_state[:, -1]
+        hidden: Tensor = self.base(**prepared).last_hidden_state
         return hidden
 
     def _step_inputs(self, ids: Tensor) -> dict[str, Any]:
@@ -231,6 +239,11 @@ class CachedModel:
             self._features = self.base.get_image_features(**images, return_dict=True)
         return bare | {"mm_encoder_outputs": {"image": self._features}}
 
+    def _told_by_token(self, rest: Mapping[str, Any], length: int) -> bool:
+        """Whether an input says something of each token of the prompt that is not known here how to continue."""
+        others = (value for name, value in rest.items() if name not in (*self._image_names, *_KINDS))
+        return any(isinstance(value, Tensor) and length in value.shape[1:] for value in others)
+
     def _has_image(self, ids: Tensor) -> bool:
         return bool((ids == self._image_token).any())
 
@@ -240,6 +253,11 @@ class CachedModel:
         if token is None:
             raise ConfigurationError(f"{type(self.model).__name__} names no image token; valid is a model that does")
         return int(token)
+
+
+def _followed(row: Tensor, tail: Sequence[int]) -> Tensor:
+    """(1, n) with more numbers behind."""
+    return torch.cat([row, row.new_tensor([tail])], dim=1)
 
 
 def _parameters(function: Any) -> tuple[str, ...]:

@@ -101,16 +101,16 @@ class ActionDecoder:
         rows = len(inputs["input_ids"])
         if (observations is not None and len(observations) != rows) or (self._mode is Mode.BEAM and rows > 1):
             raise ConfigurationError(f"{rows} rows of inputs; valid is one for each observation, and one with beams")
-        hidden = self.runner.prefill(inputs)
+        draft = self._draft if rows == 1 else None
+        guess = draft.ahead(0) if draft else []
+        hidden = self.runner.prefill(inputs, self._head.ids[guess].tolist())
         self.passes = 1
+        ahead = list(hidden.unbind(dim=1))  # hidden states (r, h) that hold while the guess does
         nothing = hidden.new_zeros(rows, 0, dtype=torch.float32)
-        paths = self._extend(_Paths(nothing.long(), nothing, nothing, nothing.sum(dim=1)), hidden, 0, observations)
-        draft = self._draft if rows == 1 and self.runner.rewinds else None
-        guess: list[int] = []
-        ahead: list[Tensor] = []  # hidden states (r, h) that hold while the guess does
-        for index in range(1, len(self._legal.sizes)):
+        paths = _Paths(nothing.long(), nothing, nothing, nothing.sum(dim=1))
+        for index in range(len(self._legal.sizes)):
             if not ahead:
-                guess = draft.ahead(index) if draft else []
+                guess = draft.ahead(index) if draft and self.runner.rewinds else []
                 ahead = self._run(paths.bins[:, -1:], guess)
             paths = self._extend(paths, ahead.pop(0), index, observations)
             if ahead and int(paths.bins[0, -1]) != guess[-len(ahead)]:

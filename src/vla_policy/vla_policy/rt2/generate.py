@@ -59,7 +59,7 @@ class TextGenerator:
             )
         tokens: list[int] = []
         probabilities: list[float] = []
-        hidden = self.runner.prefill(inputs)
+        hidden = self.runner.prefill(inputs)[:, -1]
         while True:
             probability, token = self._head.full(hidden)[0].softmax(dim=0).max(dim=0)
             tokens.append(int(token))
