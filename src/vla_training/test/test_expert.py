@@ -89,12 +89,12 @@ def test_expert_that_lacks_something_says_so(locksteps):
 
 BESIDE, IN_BOWL = Task("near", "red block", "blue block"), Task("place", "red block", BOWL)
 TARGET = np.array([0.5, 0.1, 0.02])
-SPOT = TARGET + [-0.075, 0.0, 0.004]  # where a hand sets a block down beside the target
+SPOT = TARGET - np.array([0.075, 0.0, -0.004])  # where a hand sets a block down beside the target
 
 
 def beside(offset, height, width):
     """What the expert does with the red block between its pads, `offset` [m] (2,) from the spot beside the blue one."""
-    block = SPOT + [*offset, height]
+    block = SPOT + np.array([*offset, height])
     state = state_of(block, width, {"red block": block, "blue block": TARGET})
     return expert_action(state, BESIDE, get_robot("fr3"))
 
@@ -103,8 +103,9 @@ def beside(offset, height, width):
 @pytest.mark.parametrize(("width", "rises"), [(0.04, False), (0.055, False), (0.065, True)])
 def test_the_hand_rises_when_the_pads_are_off_the_block(family, width, rises):
     """Rising while they still open flings the block away."""
-    task, block, there = {"near": (BESIDE, SPOT, "blue block"), "place": (IN_BOWL, TARGET + [0.0, 0.0, 0.02], BOWL)}[family]
-    state = state_of(block, width, {"red block": block, there: TARGET})
+    task, height, target = (BESIDE, SPOT[2], "blue block") if family == "near" else (IN_BOWL, 0.04, BOWL)
+    block = np.array([*(SPOT if family == "near" else TARGET)[:2], height])
+    state = state_of(block, width, {"red block": block, target: TARGET})
     action = expert_action(state, task, get_robot("fr3"))
     assert action.opening[0] == 1.0
     assert (action.translation[0, 2] > 0.02) == rises
@@ -115,7 +116,8 @@ def test_a_spot_beside_a_block_need_not_be_met_to_the_centimetre(offset):
     """Whoever learns from the expert sees the spot less well than it does."""
     assert beside(offset, 0.03, 0.038).translation[0, 2] < -0.02
     released = beside(offset, 0.0, 0.038)
-    assert released.opening[0] == 1.0 and not released.translation.any()
+    assert released.opening[0] == 1.0
+    assert not released.translation.any()
 
 
 def test_far_from_the_spot_the_block_is_carried_high():

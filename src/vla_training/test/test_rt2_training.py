@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from vla_policy.presets import RT2_TABLETOP
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import load_checkpoint
 from vla_training.cli import main
+from vla_training.rt2.bases import make_info, small_prompt
 from vla_training.rt2.collate import OneByOne, SharedImages
 from vla_training.rt2.labels import ActionLabels, action_space, rt2_bins
 from vla_training.rt2.robot_data import load_robot_data
 from vla_training.rt2.samples import Group, RobotSource, SceneSource, TextEncoder
+from vla_training.rt2.settings import RT2Settings
 from vla_training.rt2.small_vlm import build_small_vlm
-from vla_training.rt2.trainer import base_model
+from vla_training.rt2.trainer import RT2Trainer, base_model
 from vla_training.run_log import VALIDATION_LOG, read
 
 SIZE = (32, 48)
@@ -89,9 +92,17 @@ def backend() -> VlmBackend:
     return VlmBackend(model.eval(), processor)
 
 
-def groups(backend: VlmBackend, folder: Path) -> list[Group]:
-    from vla_training.rt2.bases import make_info, small_prompt
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A source that always gives the same group."""
 
+    groups: list[Group]
+
+    def draw(self, count: int, rng: np.random.Generator) -> Group:
+        return self.groups[0]
+
+
+def groups(backend: VlmBackend, folder: Path) -> list[Group]:
     robot_data = load_robot_data([folder], lambda _: None)
     table = robot_data.table
     info = make_info(backend, "integers", small_prompt(table), robot_data, RT2_TABLETOP)
@@ -111,6 +122,31 @@ def test_both_collators_give_the_same_predictions(backend: VlmBackend, data: Pat
             hidden = base_model(backend.model)(**inputs, use_cache=False).last_hidden_state
         logits.append(backend.model.lm_head(hidden[batch.rows, batch.columns]))
     torch.testing.assert_close(logits[0], logits[1], atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("decode", ["greedy", "median"])
+def test_validation_takes_of_actions_what_the_policy_will(
+    backend: VlmBackend, data: Path, tmp_path: Path, decode: str
+) -> None:
+    drawn = groups(backend, data)
+    robot_data = load_robot_data([data], lambda _: None)
+    info = make_info(backend, "integers", small_prompt(robot_data.table), robot_data, RT2_TABLETOP)
+    info = replace(info, control={"decode": decode})
+    trainer = RT2Trainer(backend, info, Drawn(drawn), RT2Settings(ema=0.0), tmp_path)
+    predicted = trainer.predict(drawn)
+    with torch.no_grad():
+        logits, batch, _ = trainer._forward(trainer.network, drawn)
+    ids = torch.tensor(info.vocabulary.ids)
+    differ = 0
+    for number in range(len(drawn[0].samples)):
+        rows = logits[batch.samples == number]
+        for dimension, size in enumerate(RT2_TABLETOP.sizes):
+            shares = rows[dimension, ids[:size]].double().softmax(dim=0).numpy()
+            median, greedy = int(np.searchsorted(np.cumsum(shares), 0.5)), int(shares.argmax())
+            differ += median != greedy
+            assert predicted[number][dimension] == ids[median if decode == "median" else greedy]
+        assert predicted[number][-1] == int(rows[-1].argmax())  # the end of the action is text
+    assert differ
 
 
 def test_the_answer_follows_the_prompt_as_the_policy_will_write_it(backend: VlmBackend, data: Path) -> None:

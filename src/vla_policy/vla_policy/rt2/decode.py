@@ -20,7 +20,7 @@ from vla_policy.policy import Observation
 from vla_policy.rt2.action_head import ActionHead
 from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode_settings import ActionInfo, Decoded, HasModel, Mass, Mode, checked, member
+from vla_policy.rt2.decode_settings import ActionInfo, Decoded, HasModel, Mass, Mode, checked, median_bin, member
 from vla_policy.rt2.draft import Draft
 
 __all__ = ["ActionDecoder", "Decoded", "Mass", "Mode"]
@@ -173,8 +173,7 @@ class ActionDecoder:
             case Mode.SAMPLE:
                 return self._shaken(logits)
             case Mode.MEDIAN:
-                below = (logits.softmax(dim=1).cumsum(dim=1) < 0.5).sum(dim=1, keepdim=True)
-                return torch.zeros_like(logits).scatter(1, below.clamp(max=logits.shape[1] - 1), 1.0)
+                return torch.zeros_like(logits).scatter(1, median_bin(logits)[:, None], 1.0)
         return logits
 
     def _shaken(self, logits: Tensor) -> Tensor:

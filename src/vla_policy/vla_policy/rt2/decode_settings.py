@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vla_policy.action_space import ActionSpace
 from vla_policy.errors import ConfigurationError
@@ -82,6 +83,12 @@ def checked(legal: LegalBins, info: ActionInfo) -> LegalBins:
             f"the vocabulary has {len(info.vocabulary.ids)} action tokens; valid are {legal.space.bins} or more"
         )
     return legal
+
+
+def median_bin(logits: Tensor) -> Tensor:
+    """Logits (r, bins), -inf for what is not legal, to the bin (r,) with half of the probability on either side."""
+    below = (logits.softmax(dim=1).cumsum(dim=1) < 0.5).sum(dim=1)
+    return below.clamp(max=logits.shape[1] - 1)
 
 
 def member(kind: type[_E], name: str, value: str) -> _E:

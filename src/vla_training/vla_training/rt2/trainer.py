@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import RT2Info, save_checkpoint
+from vla_policy.rt2.decode_settings import Mode, median_bin
 
 from vla_training.rt2.collate import Collator, collator, to_device
 from vla_training.rt2.grounding import Grounding
@@ -177,7 +178,8 @@ class RT2Trainer:
 
     @torch.no_grad()
     def predict(self, groups: Sequence[Group]) -> list[NDArray[np.int64]]:
-        """Most probable token ids of each answer, each given the true ones before it; actions among legal bins.
+        """Token ids of each answer, each given the true ones before it: of text the most probable ones, of actions
+        among the legal bins what the checkpoint's way to decode takes (its median, else the most probable one).
 
         A text answer that is right here at every place is what greedy decoding gives.
         """
@@ -185,18 +187,19 @@ class RT2Trainer:
         network.eval()
         logits, batch, _ = self._forward(network, groups)
         action = batch.dims >= 0
-        legal = self._legal(logits.shape[-1]).to(logits.device)
-        logits[action] = logits[action].masked_fill(~legal[batch.dims[action]], -math.inf)
-        ids, samples = logits.argmax(dim=-1).cpu().numpy(), batch.samples.cpu().numpy()
+        chosen = logits.argmax(dim=-1)
+        chosen[action] = self._chosen(logits[action], batch.dims[action])
+        ids, samples = chosen.cpu().numpy(), batch.samples.cpu().numpy()
         return [ids[samples == i] for i in range(int(samples[-1]) + 1)]
 
-    def _legal(self, tokens: int) -> Tensor:
-        """(d, tokens) which tokens an action's dimension may have."""
-        sizes, ids = self.info.action_space.sizes, torch.tensor(self.info.vocabulary.ids)
-        legal = torch.zeros(len(sizes), tokens, dtype=torch.bool)
-        for dimension, size in enumerate(sizes):
-            legal[dimension, ids[:size]] = True
-        return legal
+    def _chosen(self, logits: Tensor, dims: Tensor) -> Tensor:
+        """Logits (n, tokens) of actions' dimensions (n,) to the tokens (n,) that are decoded from them."""
+        space = self.info.action_space
+        ids = torch.tensor(self.info.vocabulary.ids[: space.bins], device=logits.device)
+        sizes = torch.tensor(space.sizes, device=logits.device)[dims, None]
+        rows = logits[:, ids].float().masked_fill(torch.arange(len(ids), device=logits.device) >= sizes, -math.inf)
+        median = self.info.control.get("decode") == Mode.MEDIAN
+        return ids[median_bin(rows) if median else rows.argmax(dim=1)]
 
     @torch.no_grad()
     def _update_average(self) -> None:
