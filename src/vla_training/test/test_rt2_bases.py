@@ -86,6 +86,36 @@ def test_a_run_that_goes_on_keeps_what_its_tokens_mean(
     assert kept.low[0] == pytest.approx(before.prompt.state.low[0] - 0.5)
 
 
+def test_an_rt2_checkpoint_as_base_keeps_what_it_has_learnt(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its prompt's state range, tokens and decoding, whatever the new data; but for what is asked for."""
+    assert run("--steps", "1", "--ranges", "quantile") == 0
+    taught = tmp_path / "taught"
+    (tmp_path / "run" / "checkpoint").rename(taught)
+    state = json.loads((taught / "rt2.json").read_text())
+    state["prompt"]["state"]["low"][0] -= 0.5  # as other data would have made it
+    state["vocabulary"]["ids"] = state["vocabulary"]["ids"][::-1]
+    (taught / "rt2.json").write_text(json.dumps(state))
+    assert run("--base", str(taught), "--steps", "1", "--fresh") == 0
+    assert "is an RT-2 checkpoint: its prompt, vocabulary, action_space stay" in capsys.readouterr().out
+    before, after = read_info(taught), read_info(tmp_path / "run" / "checkpoint")
+    assert (after.prompt, after.vocabulary, after.action_space) == (
+        before.prompt,
+        before.vocabulary,
+        before.action_space,
+    )
+    assert after.control["decode"] == "median"
+    assert run("--base", str(taught), "--steps", "1", "--fresh", "--prompt", "rt2", "--vocabulary", "integers") == 0
+    after = read_info(tmp_path / "run" / "checkpoint")
+    assert (after.prompt, after.vocabulary.ids) == (prompt("rt2"), before.vocabulary.ids[::-1])
+
+
+def test_a_base_that_there_is_none_of_is_refused(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--base", "nothing", "--steps", "1") == 2
+    assert "shipped are small_fr3" in capsys.readouterr().err
+
+
 def test_new_tokens_are_trained_and_not_beside_lora(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

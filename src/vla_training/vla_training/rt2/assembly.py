@@ -20,6 +20,7 @@ from vla_training.rt2.bases import (
     SMALL,
     add_lora,
     freeze_vision,
+    info_of_base,
     keep_words,
     load_base,
     make_info,
@@ -80,8 +81,11 @@ def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Robo
     """
     template = read_prompt(recipe["prompt"], data.table)
     info = make_info(backend, arguments.vocabulary, template, data, action_space(arguments.ranges, data.table))
-    decode = Mode.MEDIAN if recipe["soft_bins"] else Mode.GREEDY  # spread targets have no sharp best guess
-    info = replace(info, control={**info.control, "decode": decode.value})
+    decode = Mode.MEDIAN.value if recipe["soft_bins"] else Mode.GREEDY.value  # spread targets have no sharp best guess
+    if (base := info_of_base(arguments.base)) is not None:
+        info = _as_taught(info, base, arguments)
+        decode = decode if recipe["soft_bins"] else str(base.control.get("decode", decode))
+    info = replace(info, control={**info.control, "decode": decode})
     folder: Path = arguments.out
     if not (folder / STATE_FILE).exists() or not (folder / CHECKPOINT / INFO_FILE).exists():
         return info
@@ -89,6 +93,18 @@ def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Robo
     if before.vocabulary != info.vocabulary:
         raise TrainingError(f"{folder} holds a run with other action tokens; --fresh replaces it")
     return replace(info, action_space=before.action_space, prompt=before.prompt)
+
+
+def _as_taught(info: RT2Info, base: RT2Info, arguments: argparse.Namespace) -> RT2Info:
+    """With what the base, an RT-2 checkpoint, has learnt, but for what the command line asks for."""
+    kept = {
+        "prompt": (arguments.prompt is None, base.prompt),
+        "vocabulary": (arguments.vocabulary == "auto", base.vocabulary),
+        "action_space": (arguments.ranges == "fixed", base.action_space),
+    }
+    changes: dict[str, Any] = {name: value for name, (keep, value) in kept.items() if keep}
+    say(f"{arguments.base} is an RT-2 checkpoint: its {', '.join(changes) or 'weights alone'} stay")
+    return replace(info, **changes)
 
 
 def _on_disk(path: Path, backend: VlmBackend, template: PromptTemplate, encode: TextEncoder) -> ImageTextSource:

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from vla_policy.action_space import ActionSpace
 from vla_policy.errors import VocabularyError
+from vla_policy.presets import RT2_TABLETOP
 from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import RT2Info
+from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, find_checkpoint, read_info
+from vla_policy.rt2.loading import stored_file
 from vla_policy.rt2.prompt import PromptTemplate, StateFormat, prompt
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
 from vla_sim.robots import get_robot
@@ -65,19 +67,31 @@ def read_prompt(name: str, table: FrameTable) -> PromptTemplate:
 
 
 def load_base(base: str, image_size: tuple[int, int], device: str, seed: int, lora: bool = False) -> VlmBackend:
-    """The model to be trained. Raises CheckpointError for what is no vision-language model.
+    """The model to be trained, `small` or what `find_checkpoint` finds. Raises CheckpointError for what is no
+    vision-language model.
 
     lora: leave its weights in the type in which they are stored, for they stay as they are.
     """
     torch.manual_seed(seed)
     if base != SMALL:
-        backend = VlmBackend.load(base, device, "auto" if lora else "float32")
+        backend = VlmBackend.load(find_checkpoint(base, ""), device, "auto" if lora else "float32")
         backend.model.requires_grad_(not lora)
         return backend
     sentences = [text for task in ALL_TASKS for text in training_sentences(task)]
     model, processor = build_small_vlm([*sentences, *all_words(), small_prompt_words()], image_size)
     freeze_small(model)
     return VlmBackend(model.to(device), processor)
+
+
+def info_of_base(base: str) -> RT2Info | None:
+    """What a base says of itself that is an RT-2 checkpoint already, None for any other and where its dimensions are
+    not those that robot data are labelled with. Raises CheckpointError.
+    """
+    source = SMALL if base == SMALL else find_checkpoint(base, "")
+    if source == SMALL or stored_file(source, INFO_FILE) is None:
+        return None
+    info = read_info(source)
+    return info if info.action_space.names == RT2_TABLETOP.names else None
 
 
 def freeze_small(model: Any) -> None:

@@ -143,7 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     add, amount = parser.add_argument, _number(0.0)
     add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="robot data sets of one robot")
     add("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    add("--base", default="small", help="small (default), or a folder or hub id of a vision-language model")
+    add(
+        "--base",
+        default="small",
+        help="small (default); or a vision-language model: a folder, hub id or the name of a shipped one",
+    )
     add("--texts", type=Path, nargs="*", default=[], metavar="SET", help="image-text sets on disk")
     add("--no-scene-questions", dest="scene_questions", action="store_false", help="none about the robot's frames")
     add("--robot-share", type=_share_above_0, default=0.66, help="of the mixture (default 0.66; 1 is robot data alone)")
