@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,12 +15,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
+from vla_policy.presets import RT2_TABLETOP
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import read_info
 from vla_policy.rt2.prompt import prompt
 from vla_policy.rt2.vocabulary import Strategy
 from vla_training.cli import main
-from vla_training.rt2.bases import add_lora
+from vla_training.rt2.bases import add_lora, info_of_base
 from vla_training.rt2.collate import collator
 from vla_training.rt2.image_text import fitting, read_image_text
 from vla_training.rt2.samples import Group, Sample, TextEncoder
@@ -95,10 +97,10 @@ def test_an_rt2_checkpoint_as_base_keeps_what_it_has_learnt(
     (tmp_path / "run" / "checkpoint").rename(taught)
     state = json.loads((taught / "rt2.json").read_text())
     state["prompt"]["state"]["low"][0] -= 0.5  # as other data would have made it
-    state["vocabulary"]["ids"] = state["vocabulary"]["ids"][::-1]
+    state["vocabulary"] = {"strategy": "overwrite", "ids": state["vocabulary"]["ids"][::-1]}
     (taught / "rt2.json").write_text(json.dumps(state))
     assert run("--base", str(taught), "--steps", "1", "--fresh") == 0
-    assert "is an RT-2 checkpoint: its prompt, vocabulary, action_space stay" in capsys.readouterr().out
+    assert "is an RT-2 checkpoint: its prompt, ranges, action tokens stay" in capsys.readouterr().out
     before, after = read_info(taught), read_info(tmp_path / "run" / "checkpoint")
     assert (after.prompt, after.vocabulary, after.action_space) == (
         before.prompt,
@@ -109,6 +111,51 @@ def test_an_rt2_checkpoint_as_base_keeps_what_it_has_learnt(
     assert run("--base", str(taught), "--steps", "1", "--fresh", "--prompt", "rt2", "--vocabulary", "integers") == 0
     after = read_info(tmp_path / "run" / "checkpoint")
     assert (after.prompt, after.vocabulary.ids) == (prompt("rt2"), before.vocabulary.ids[::-1])
+
+
+def test_a_run_that_goes_on_from_an_rt2_checkpoint_keeps_its_prompt(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--steps", "1") == 0
+    (tmp_path / "run" / "checkpoint").rename(tmp_path / "taught")
+    begun = ["--base", str(tmp_path / "taught")]
+    assert run(*begun, "--steps", "1", "--fresh") == 0
+    assert run(*begun, "--steps", "2", "--prompt", "rt2") == 2
+    assert "a run with prompt 'base', not 'rt2'" in capsys.readouterr().err
+    assert run(*begun, "--steps", "2") == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"vocabulary": {"strategy": "overwrite", "ids": [*range(10, 265), 999999]}}, "largest action token is 999999"),
+        ({"vocabulary": {"strategy": "integers", "ids": [*range(10, 266)]}}, "this is another tokenizer"),
+        ({"state": ["gripper_width", "ee_z", "ee_y", "ee_x"]}, "valid is what robot data have: ee_x, ee_y, ee_z"),
+    ],
+)
+def test_an_rt2_checkpoint_that_does_not_fit_is_refused_as_base(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], part: dict[str, Any], said: str
+) -> None:
+    assert run("--steps", "1") == 0
+    taught = tmp_path / "taught"
+    (tmp_path / "run" / "checkpoint").rename(taught)
+    info = json.loads((taught / "rt2.json").read_text())
+    info["prompt"]["state"]["names"] = part.pop("state", info["prompt"]["state"]["names"])
+    (taught / "rt2.json").write_text(json.dumps(info | part))
+    assert run("--base", str(taught), "--steps", "1", "--fresh") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_base_whose_dimensions_mean_something_else_begins_anew(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("--steps", "1") == 0
+    taught = tmp_path / "taught"
+    (tmp_path / "run" / "checkpoint").rename(taught)
+    info = json.loads((taught / "rt2.json").read_text())
+    info["action_space"]["delta_reference"] = "commanded"
+    (taught / "rt2.json").write_text(json.dumps(info))
+    assert info_of_base(str(taught)) is None
+    assert run("--base", str(taught), "--steps", "1", "--fresh", "--prompt", "rt2") == 0
+    assert read_info(tmp_path / "run" / "checkpoint").action_space == RT2_TABLETOP
 
 
 def test_a_base_that_there_is_none_of_is_refused(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from vla_policy.presets import RT2_TABLETOP
 from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import load_checkpoint
 from vla_training.cli import main
-from vla_training.rt2.bases import make_info, small_prompt
+from vla_training.rt2.bases import make_info, make_vocabulary, small_prompt
 from vla_training.rt2.collate import OneByOne, SharedImages
 from vla_training.rt2.labels import ActionLabels, action_space, rt2_bins
 from vla_training.rt2.robot_data import load_robot_data
@@ -105,7 +105,7 @@ class Drawn:
 def groups(backend: VlmBackend, folder: Path) -> list[Group]:
     robot_data = load_robot_data([folder], lambda _: None)
     table = robot_data.table
-    info = make_info(backend, "integers", small_prompt(table), robot_data, RT2_TABLETOP)
+    info = make_info(make_vocabulary(backend, "integers", 256), small_prompt(table), robot_data, RT2_TABLETOP)
     encode, rows, rng = TextEncoder(backend.tokenizer), np.arange(len(table)), np.random.default_rng(0)
     robot = RobotSource(table, rows, info.prompt, ActionLabels(RT2_TABLETOP), info.vocabulary, encode)
     scenes = SceneSource(table, rows, info.prompt, encode)
@@ -130,7 +130,9 @@ def test_validation_takes_of_actions_what_the_policy_will(
 ) -> None:
     drawn = groups(backend, data)
     robot_data = load_robot_data([data], lambda _: None)
-    info = make_info(backend, "integers", small_prompt(robot_data.table), robot_data, RT2_TABLETOP)
+    info = make_info(
+        make_vocabulary(backend, "integers", 256), small_prompt(robot_data.table), robot_data, RT2_TABLETOP
+    )
     info = replace(info, control={"decode": decode})
     trainer = RT2Trainer(backend, info, Drawn(drawn), RT2Settings(ema=0.0), tmp_path)
     predicted = trainer.predict(drawn)

@@ -158,11 +158,12 @@ def load_checkpoint(
     if robot and info.robot and robot != info.robot:
         raise CheckpointError(f"{source} was trained for robot {info.robot!r}, not for {robot!r}")
     backend = VlmBackend.load(source, device, dtype, quantization)
-    _check_vocabulary(backend, info.vocabulary, str(source))
+    check_vocabulary(backend, info.vocabulary, str(source))
     return RT2Checkpoint(backend, info, str(source))
 
 
-def _check_vocabulary(backend: VlmBackend, vocabulary: ActionVocabulary, source: str) -> None:
+def check_vocabulary(backend: VlmBackend, vocabulary: ActionVocabulary, source: str) -> None:
+    """Raise CheckpointError where the action tokens of `source` are not the model's or the tokenizer's."""
     rows = [
         layer.weight.shape[0] for layer in (backend.model.get_input_embeddings(), backend.model.get_output_embeddings())
     ]

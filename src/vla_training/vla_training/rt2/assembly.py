@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, read_info
+from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, check_vocabulary, read_info
 from vla_policy.rt2.decode_settings import Mode
 from vla_policy.rt2.prompt import PromptTemplate
 from vla_policy.rt2.vocabulary import Strategy
 
 from vla_training.errors import TrainingError
 from vla_training.rt2.bases import (
+    OF_BASE,
     SMALL,
     add_lora,
     freeze_vision,
@@ -24,6 +25,7 @@ from vla_training.rt2.bases import (
     keep_words,
     load_base,
     make_info,
+    make_vocabulary,
     read_prompt,
     rows_of,
 )
@@ -79,13 +81,7 @@ def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Robo
 
     Raises TrainingError where its tokens have become others.
     """
-    template = read_prompt(recipe["prompt"], data.table)
-    info = make_info(backend, arguments.vocabulary, template, data, action_space(arguments.ranges, data.table))
-    decode = Mode.MEDIAN.value if recipe["soft_bins"] else Mode.GREEDY.value  # spread targets have no sharp best guess
-    if (base := info_of_base(arguments.base)) is not None:
-        info = _as_taught(info, base, arguments)
-        decode = decode if recipe["soft_bins"] else str(base.control.get("decode", decode))
-    info = replace(info, control={**info.control, "decode": decode})
+    info = _made(arguments, recipe, data, backend, info_of_base(arguments.base))
     folder: Path = arguments.out
     if not (folder / STATE_FILE).exists() or not (folder / CHECKPOINT / INFO_FILE).exists():
         return info
@@ -95,16 +91,35 @@ def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Robo
     return replace(info, action_space=before.action_space, prompt=before.prompt)
 
 
-def _as_taught(info: RT2Info, base: RT2Info, arguments: argparse.Namespace) -> RT2Info:
-    """With what the base, an RT-2 checkpoint, has learnt, but for what the command line asks for."""
-    kept = {
-        "prompt": (arguments.prompt is None, base.prompt),
-        "vocabulary": (arguments.vocabulary == "auto", base.vocabulary),
-        "action_space": (arguments.ranges == "fixed", base.action_space),
-    }
-    changes: dict[str, Any] = {name: value for name, (keep, value) in kept.items() if keep}
-    say(f"{arguments.base} is an RT-2 checkpoint: its {', '.join(changes) or 'weights alone'} stay")
-    return replace(info, **changes)
+def _made(
+    arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, backend: VlmBackend, base: RT2Info | None
+) -> RT2Info:
+    """What bins, tokens and prompts mean at the beginning. A base that is an RT-2 checkpoint keeps what it has learnt,
+    but for what the command line asks for.
+    """
+    kept: list[str] = []
+    if base is not None and recipe["prompt"] == OF_BASE:
+        template = base.prompt
+        kept.append("prompt")
+    else:
+        template = read_prompt(recipe["prompt"], data.table)
+    if base is not None and arguments.ranges == "fixed":
+        space = base.action_space
+        kept.append("ranges")
+    else:
+        space = action_space(arguments.ranges, data.table)
+    if base is not None and arguments.vocabulary == "auto":
+        vocabulary = base.vocabulary
+        check_vocabulary(backend, vocabulary, arguments.base)
+        kept.append("action tokens")
+    else:
+        vocabulary = make_vocabulary(backend, arguments.vocabulary, space.bins)
+    if kept:
+        say(f"{arguments.base} is an RT-2 checkpoint: its {', '.join(kept)} stay")
+    before = str(base.control.get("decode", Mode.GREEDY)) if base is not None else Mode.GREEDY.value
+    decode = Mode.MEDIAN.value if recipe["soft_bins"] else before  # spread targets have no sharp best guess
+    info = make_info(vocabulary, template, data, space)
+    return replace(info, control={**info.control, "decode": decode})
 
 
 def _on_disk(path: Path, backend: VlmBackend, template: PromptTemplate, encode: TextEncoder) -> ImageTextSource:

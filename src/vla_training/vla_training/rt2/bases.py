@@ -16,7 +16,7 @@ from vla_policy.rt2.backend import VlmBackend
 from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, find_checkpoint, read_info
 from vla_policy.rt2.loading import stored_file
 from vla_policy.rt2.prompt import PromptTemplate, StateFormat, prompt
-from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
+from vla_policy.rt2.vocabulary import ActionVocabulary, Strategy, build_vocabulary
 from vla_sim.robots import get_robot
 
 from vla_training.errors import TrainingError
@@ -28,6 +28,7 @@ from vla_training.rt2.small_vlm import FROZEN_BLOCKS, build_small_vlm
 from vla_training.rt2.words import words_of
 
 SMALL = "small"
+OF_BASE = "base"  # the prompt of a base that is an RT-2 checkpoint
 POLICY_PERIOD = 0.2  # [s] of the data sets
 _VISION = ("vision", "visual")  # in the names of an image encoder's weights
 _STATE_MARGIN = 0.05  # of the range that is seen, on either side
@@ -84,14 +85,20 @@ def load_base(base: str, image_size: tuple[int, int], device: str, seed: int, lo
 
 
 def info_of_base(base: str) -> RT2Info | None:
-    """What a base says of itself that is an RT-2 checkpoint already, None for any other and where its dimensions are
-    not those that robot data are labelled with. Raises CheckpointError.
+    """What a base says of itself that is an RT-2 checkpoint already; None for any other, and where its dimensions mean
+    something else than those that robot data are labelled with. Raises CheckpointError.
     """
     source = SMALL if base == SMALL else find_checkpoint(base, "")
     if source == SMALL or stored_file(source, INFO_FILE) is None:
         return None
     info = read_info(source)
-    return info if info.action_space.names == RT2_TABLETOP.names else None
+    return info if _meaning(info.action_space) == _meaning(RT2_TABLETOP) else None
+
+
+def _meaning(space: ActionSpace) -> tuple[object, ...]:
+    """All but ranges, bins and rounding."""
+    dimensions = [(each.name, each.unit, each.categories) for each in space.dimensions]
+    return space.mode, space.delta_reference, space.frame, space.rotation, dimensions
 
 
 def freeze_small(model: Any) -> None:
@@ -115,24 +122,35 @@ def keep_words(backend: VlmBackend) -> None:
     weight.register_hook(lambda gradient: gradient * kept.to(gradient))
 
 
-def make_info(
-    backend: VlmBackend, strategy: str, template: PromptTemplate, data: RobotData, space: ActionSpace
-) -> RT2Info:
-    """Action space, vocabulary, prompt and robot of the checkpoint. `strategy`: of the vocabulary, or auto.
+def make_vocabulary(backend: VlmBackend, strategy: str, bins: int) -> ActionVocabulary:
+    """Action tokens by a strategy; auto: integers where the tokenizer has them, else the least used tokens.
 
-    auto: integers where the tokenizer has them, else the least used tokens. New tokens enlarge the embeddings.
+    New tokens enlarge the embeddings. Raises VocabularyError.
     """
     strategies = {s.value: s for s in Strategy}
     tried = [Strategy.INTEGERS, Strategy.OVERWRITE] if strategy == "auto" else [strategies[strategy]]
     for one in tried:
         try:
-            vocabulary = build_vocabulary(one, backend.tokenizer, space.bins)
+            vocabulary = build_vocabulary(one, backend.tokenizer, bins)
             break
         except VocabularyError:
             if one is tried[-1]:
                 raise
     if max(vocabulary.ids) >= backend.model.get_input_embeddings().weight.shape[0]:
         backend.model.resize_token_embeddings(len(backend.tokenizer))
+    return vocabulary
+
+
+def make_info(vocabulary: ActionVocabulary, template: PromptTemplate, data: RobotData, space: ActionSpace) -> RT2Info:
+    """Action space, vocabulary, prompt and robot of the checkpoint.
+
+    Raises TrainingError where the prompt tells another state than robot data have.
+    """
+    if template.state is not None and template.state.names != PROPRIO:
+        raise TrainingError(
+            f"prompt {template.name} tells the state {', '.join(template.state.names)}; valid is what robot data have: "
+            f"{', '.join(PROPRIO)}, in this order"
+        )
     shape = get_robot(data.robot)
     control = {
         "period_s": POLICY_PERIOD,
