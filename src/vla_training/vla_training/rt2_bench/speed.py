@@ -23,7 +23,7 @@ from vla_policy.rt2.decode import ActionDecoder
 from vla_policy.rt2.vocabulary import ActionVocabulary
 
 from vla_training.bench_rt1 import Way, time_in_turns
-from vla_training.rt2_bench.drive import SIZE, Drive, guessing
+from vla_training.rt2_bench.drive import SIZE, Drive, decode_mode, guessing
 from vla_training.rt2_bench.shapes import SHAPES, Subject
 
 OURS = "constrained"
@@ -33,19 +33,19 @@ Inputs = Mapping[str, Tensor]
 Source = Callable[[int], Inputs]  # picture's number to a processor's output
 
 
-def ways(subject: Any, pictures: Source, device: str, consecutive: int = 0) -> dict[str, Way]:
+def ways(subject: Any, pictures: Source, device: str, consecutive: int = 0, mode: str = "greedy") -> dict[str, Way]:
     """What makes one whole action, or part of it: `subject` has a model, an action space and a vocabulary.
 
     The first is ours, without guessing the last action, which random weights would make look better or worse than it
     is; the ones after it change one thing. consecutive: number of pictures where they follow each other as a robot
-    sees them, so that guessing can be timed; 0 where they do not.
+    sees them, so that guessing can be timed; 0 where they do not. mode: how ours decodes.
     """
     model, legal, pictures = subject.model, LegalBins(subject.action_space), functools.cache(pictures)
     dims = len(legal.sizes)
 
     def ours(mass: str = "first", pictures: Source = pictures, draft: bool = False, compile: bool = False) -> Way:
         runner = CachedModel(model, compile=compile)
-        decoder = ActionDecoder(subject, subject, legal, mass=mass, draft=draft, runner=runner)
+        decoder = ActionDecoder(subject, subject, legal, mode, mass=mass, draft=draft, runner=runner)
         turn = _turns(pictures, consecutive)
         return _synchronised(lambda: decoder.decode(next(turn)), device)
 
@@ -113,7 +113,7 @@ def measure_drive(drive: Drive, rounds: int, device: str) -> dict[str, Any]:
     """Times of a trained RT-2 on what it sees while it acts, its processor's part left out."""
     model, info = drive.checkpoint.backend.model, drive.checkpoint.info
     trained = Trained(model, info.action_space, info.vocabulary)
-    timed = _timed(ways(trained, drive.inputs, device, len(drive.observations)), rounds)
+    timed = _timed(ways(trained, drive.inputs, device, len(drive.observations), decode_mode(drive)), rounds)
     return {"picture_first": timed, "guessing": guessing(drive), **_size(model, drive.inputs(0))}
 
 
