@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """camera_node over DDS: observations out of good input, and words out of bad."""
 
+import itertools
 import signal
 import time
 
@@ -263,8 +264,13 @@ def test_compressed_transport_and_rate_limit(start_node, bench):
     assert last.gripper_width != last.gripper_width  # NaN: no joint state has been heard of
     assert last.joint_state_gap == float("inf")
     assert not last.ee_pose_valid
-    cut = stamped(CompressedImage(format="jpeg", data=b"\xff\xd8\xff"), base + 10**10)
-    bench.diagnosis(STATUS, "truncated compressed image", lambda: bench.send("/c/compressed", cut, 5))
+    stamps = itertools.count(base + 10**10, 20 * MS)  # one that comes twice would be a frozen camera's
+
+    def send_cut() -> None:
+        cut = CompressedImage(format="jpeg", data=b"\xff\xd8\xff")
+        bench.send("/c/compressed", stamped(cut, next(stamps)), 5)
+
+    bench.diagnosis(STATUS, "truncated compressed image", send_cut)
     assert process.stop(signal.SIGTERM) == 0
 
 

@@ -81,7 +81,8 @@ def _draw_times(axes: Axes, speed: Mapping[str, Any]) -> None:
         axes.bar_label(bars, fmt=" %.3g", fontsize=8)
     labels = [f"{shape}\n{speed[shape]['parameters'] / 1e6:.3g} M" for shape in shapes]
     axes.set_yticks([i + 0.4 - height / 2 for i in range(len(shapes))], labels)
-    axes.set(xlabel="time of one action, median [ms]", xscale="log", title="the same model, the same machine")
+    scale = "log" if len(shapes) > 1 else "linear"  # shapes differ by powers of ten
+    axes.set(xlabel="time of one action, median [ms]", xscale=scale, title="the same model, the same machine")
     axes.margins(x=0.15)
     axes.invert_yaxis()
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
