@@ -23,6 +23,7 @@ from vla_policy.rt2.vocabulary import Strategy
 from vla_training.cli import main
 from vla_training.rt2.bases import add_lora, info_of_base
 from vla_training.rt2.collate import collator
+from vla_training.rt2.command import SMALL_RECIPE
 from vla_training.rt2.image_text import fitting, read_image_text
 from vla_training.rt2.samples import Group, Sample, TextEncoder
 from vla_training.rt2.small_vlm import build_small_vlm
@@ -119,7 +120,10 @@ def test_a_run_that_goes_on_from_an_rt2_checkpoint_keeps_its_prompt(
     assert run("--steps", "1") == 0
     (tmp_path / "run" / "checkpoint").rename(tmp_path / "taught")
     begun = ["--base", str(tmp_path / "taught")]
-    assert run(*begun, "--steps", "1", "--fresh") == 0
+    assert run(*begun, "--steps", "1", "--fresh", "--soft-bins", "2") == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    found = {key: record[key] for key in ("rate", "soft_bins", "read_back", "grounding", "prompt")}
+    assert found == SMALL_RECIPE | {"soft_bins": 2.0, "prompt": "base"}
     assert run(*begun, "--steps", "2", "--prompt", "rt2") == 2
     assert "a run with prompt 'base', not 'rt2'" in capsys.readouterr().err
     assert run(*begun, "--steps", "2") == 0

@@ -22,12 +22,14 @@ from vla_sim.robots import get_robot
 from vla_training.errors import TrainingError
 from vla_training.frames import ALL_TASKS, PROPRIO, FrameTable
 from vla_training.language import training_sentences
+from vla_training.rt2.card import DATA, read_card
 from vla_training.rt2.robot_data import RobotData
 from vla_training.rt2.scene_text import all_words
 from vla_training.rt2.small_vlm import FROZEN_BLOCKS, build_small_vlm
 from vla_training.rt2.words import words_of
 
 SMALL = "small"
+_RECIPE = ("rate", "soft_bins", "read_back", "grounding")
 OF_BASE = "base"  # the prompt of a base that is an RT-2 checkpoint
 POLICY_PERIOD = 0.2  # [s] of the data sets
 _VISION = ("vision", "visual")  # in the names of an image encoder's weights
@@ -93,6 +95,17 @@ def info_of_base(base: str) -> RT2Info | None:
         return None
     info = read_info(source)
     return info if _meaning(info.action_space) == _meaning(RT2_TABLETOP) else None
+
+
+def recipe_of_base(base: str) -> dict[str, Any]:
+    """How a base that is an RT-2 checkpoint goes on: with its own prompt, and as its model card says that it was
+    trained. Nothing for any other. Raises CheckpointError and TrainingError.
+    """
+    if info_of_base(base) is None:
+        return {}
+    card = stored_file(find_checkpoint(base, ""), DATA)
+    training = (read_card(card.parent)["training"] if card else None) or {}
+    return {key: training[key] for key in _RECIPE if key in training} | {"prompt": OF_BASE}
 
 
 def _meaning(space: ActionSpace) -> tuple[object, ...]:

@@ -63,13 +63,11 @@ def _make(arguments: argparse.Namespace, data: RobotData, device: str) -> tuple[
 
 def recipe(arguments: argparse.Namespace) -> dict[str, Any]:
     """What is not given on the command line, by what the run begins with."""
-    from vla_training.rt2.bases import OF_BASE, info_of_base
+    from vla_training.rt2.bases import recipe_of_base
 
-    values: dict[str, Any] = dict(SMALL_RECIPE if arguments.base == "small" else BASE_RECIPE)
-    if info_of_base(arguments.base) is not None:
-        values["prompt"] = OF_BASE
+    values: dict[str, Any] = SMALL_RECIPE if arguments.base == "small" else BASE_RECIPE | recipe_of_base(arguments.base)
     if arguments.lora:
-        values["rate"] = LORA_RATE
+        values = values | {"rate": LORA_RATE}
     given = {key: getattr(arguments, key) for key in values}
     return values | {key: value for key, value in given.items() if value is not None}
 
