@@ -53,7 +53,7 @@ class RT2Info:
         for name in ("period_s", "gripper_max_width"):
             if not _is_number(self.control.get(name, 1.0)):
                 raise ConfigurationError(f"control: {name} is {self.control[name]!r}; valid is a number above 0")
-        member(Mode, "control: decode", str(self.control.get("decode", Mode.GREEDY)))
+        member(Mode, "control: decode", self.decode)
         size = self.control.get("image_size", (1, 1))
         if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_number(n) and n == int(n) for n in size)):
             raise ConfigurationError(f"control: image_size is {size!r}; valid is [height, width] in whole pixels")
@@ -62,6 +62,11 @@ class RT2Info:
                 f"the vocabulary has {self.vocabulary.bins} action tokens; valid for {self.action_space.name} are "
                 f"{self.action_space.bins}, one a bin"
             )
+
+    @property
+    def decode(self) -> str:
+        """The mode of decoding that suits it; greedy where it names none."""
+        return str(self.control.get("decode", Mode.GREEDY))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

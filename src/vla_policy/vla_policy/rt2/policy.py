@@ -18,7 +18,7 @@ from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
 from vla_policy.rt2.cached_model import CachedModel
 from vla_policy.rt2.checkpoint import RT2Checkpoint, find_checkpoint, load_checkpoint
 from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode import ActionDecoder, Decoded, Mass, Mode
+from vla_policy.rt2.decode import ActionDecoder, Decoded, Mass
 from vla_policy.rt2.generate import TextGenerator
 from vla_policy.rt2.loading import chosen_device
 from vla_policy.rt2.options import AUTO, Options, options_from, text_option
@@ -62,7 +62,7 @@ class RT2Policy(Policy):
             self._backend,
             self._info,
             LegalBins(self._space, limits, self._period_s),
-            str(control.get("decode", Mode.GREEDY)) if self._options.decode == AUTO else self._options.decode,
+            self._info.decode if self._options.decode == AUTO else self._options.decode,
             self._options.temperature,
             self._options.beams,
             self._options.mass,

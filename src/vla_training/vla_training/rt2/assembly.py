@@ -116,7 +116,7 @@ def _made(
         vocabulary = make_vocabulary(backend, arguments.vocabulary, space.bins)
     if kept:
         say(f"{arguments.base} is an RT-2 checkpoint: its {', '.join(kept)} stay")
-    before = str(base.control.get("decode", Mode.GREEDY)) if base is not None else Mode.GREEDY.value
+    before = base.decode if base is not None else Mode.GREEDY.value
     decode = Mode.MEDIAN.value if recipe["soft_bins"] else before  # spread targets have no sharp best guess
     info = make_info(vocabulary, template, data, space)
     return replace(info, control={**info.control, "decode": decode})

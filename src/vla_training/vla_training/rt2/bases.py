@@ -90,8 +90,7 @@ def info_of_base(base: str) -> RT2Info | None:
     """What a base says of itself that is an RT-2 checkpoint already; None for any other, and where its dimensions mean
     something else than those that robot data are labelled with. Raises CheckpointError.
     """
-    source = SMALL if base == SMALL else find_checkpoint(base, "")
-    if source == SMALL or stored_file(source, INFO_FILE) is None:
+    if base == SMALL or stored_file(source := find_checkpoint(base, ""), INFO_FILE) is None:
         return None
     info = read_info(source)
     return info if _meaning(info.action_space) == _meaning(RT2_TABLETOP) else None

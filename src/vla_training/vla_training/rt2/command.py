@@ -63,9 +63,9 @@ def _make(arguments: argparse.Namespace, data: RobotData, device: str) -> tuple[
 
 def recipe(arguments: argparse.Namespace) -> dict[str, Any]:
     """What is not given on the command line, by what the run begins with."""
-    from vla_training.rt2.bases import recipe_of_base
+    from vla_training.rt2.bases import SMALL, recipe_of_base
 
-    values: dict[str, Any] = SMALL_RECIPE if arguments.base == "small" else BASE_RECIPE | recipe_of_base(arguments.base)
+    values: dict[str, Any] = SMALL_RECIPE if arguments.base == SMALL else BASE_RECIPE | recipe_of_base(arguments.base)
     if arguments.lora:
         values = values | {"rate": LORA_RATE}
     given = {key: getattr(arguments, key) for key in values}
@@ -166,7 +166,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=positive, default=3200, help="updates in all (default 3200)")
     add("--images", type=positive, default=32, help="pictures an update (default 32)")
     add("--samples", type=positive, default=4, help="instructions or questions a picture (default 4)")
-    add("--rate", type=amount, default=None, help="learning rate (default: small 1e-3, LoRA 5e-4, else 2e-5)")
+    add(
+        "--rate",
+        type=amount,
+        default=None,
+        help="learning rate (default: small 1e-3, LoRA 5e-4, an RT-2 checkpoint its card's, else 2e-5)",
+    )
     add("--soft-bins", type=amount, default=None, help="spread of targets over bins; 0: plain (default: small 3)")
     add("--read-back", type=amount, default=None, help="spread of translations that are read back (default: small 30)")
     add("--grounding", type=amount, default=None, help="weight of the attention loss (default: small 0.5, else 0)")

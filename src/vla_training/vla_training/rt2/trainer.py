@@ -198,7 +198,7 @@ class RT2Trainer:
         ids = torch.tensor(self.info.vocabulary.ids[: space.bins], device=logits.device)
         sizes = torch.tensor(space.sizes, device=logits.device)[dims, None]
         rows = logits[:, ids].float().masked_fill(torch.arange(len(ids), device=logits.device) >= sizes, -math.inf)
-        median = self.info.control.get("decode") == Mode.MEDIAN
+        median = self.info.decode == Mode.MEDIAN
         return ids[median_bin(rows) if median else rows.argmax(dim=1)]
 
     @torch.no_grad()

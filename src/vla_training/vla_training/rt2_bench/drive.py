@@ -13,7 +13,7 @@ from vla_policy.policy import Observation
 from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
 from vla_policy.rt2.checkpoint import RT2Checkpoint
 from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode import ActionDecoder, Mode
+from vla_policy.rt2.decode import ActionDecoder
 from vla_policy.rt2.policy import DEFAULT_MAX_WIDTH, RT2Policy
 from vla_sim.camera import Camera
 from vla_sim.layout import sample_layout, sample_task
@@ -66,11 +66,6 @@ def record(checkpoint: RT2Checkpoint, robot: str, steps: int) -> Drive:
     return Drive(checkpoint, task.text(), observations)
 
 
-def decode_mode(drive: Drive) -> str:
-    """How the drive's checkpoint decodes actions."""
-    return str(drive.checkpoint.info.control.get("decode", Mode.GREEDY))
-
-
 def guessing(drive: Drive) -> dict[str, Any]:
     """What guessing the last action is worth on a drive: mean passes of an action, and that no action changed."""
     checkpoint = drive.checkpoint
@@ -79,7 +74,7 @@ def guessing(drive: Drive) -> dict[str, Any]:
             checkpoint.backend,
             checkpoint.info,
             LegalBins(checkpoint.info.action_space),
-            decode_mode(drive),
+            checkpoint.info.decode,
             draft=draft,
         )
         for draft in (True, False)

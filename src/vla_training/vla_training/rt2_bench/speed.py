@@ -23,7 +23,7 @@ from vla_policy.rt2.decode import ActionDecoder
 from vla_policy.rt2.vocabulary import ActionVocabulary
 
 from vla_training.bench_rt1 import Way, time_in_turns
-from vla_training.rt2_bench.drive import SIZE, Drive, decode_mode, guessing
+from vla_training.rt2_bench.drive import SIZE, Drive, guessing
 from vla_training.rt2_bench.shapes import SHAPES, Subject
 
 OURS = "constrained"
@@ -113,7 +113,7 @@ def measure_drive(drive: Drive, rounds: int, device: str) -> dict[str, Any]:
     """Times of a trained RT-2 on what it sees while it acts, its processor's part left out."""
     model, info = drive.checkpoint.backend.model, drive.checkpoint.info
     trained = Trained(model, info.action_space, info.vocabulary)
-    timed = _timed(ways(trained, drive.inputs, device, len(drive.observations), decode_mode(drive)), rounds)
+    timed = _timed(ways(trained, drive.inputs, device, len(drive.observations), info.decode), rounds)
     return {"picture_first": timed, "guessing": guessing(drive), **_size(model, drive.inputs(0))}
 
 
