@@ -27,7 +27,7 @@ setup(
         "vla_policy.policies": [
             "rt1 = vla_policy.rt1.policy:create",
             "rt2 = vla_policy.rt2.policy:create",
-            "replay = vla_policy.replay:create",
+            "replay = vla_policy.replay.policy:create",
         ],
     },
 )

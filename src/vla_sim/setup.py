@@ -25,7 +25,7 @@ setup(
             "simulator_node = vla_sim.simulator_node:main",
         ],
         "vla_policy.policies": [
-            "expert = vla_sim.expert_policy:create",
+            "expert = vla_sim.expert.policy:create",
         ],
     },
 )

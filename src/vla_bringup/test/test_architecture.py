@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "vla_perception": {"vla_msgs"},
     "vla_policy": {"vla_msgs"},
     "vla_controller": {"vla_msgs"},
-    "vla_sim": {"vla_msgs", "vla_policy.policy", "vla_policy.action_space"},  # the expert is a Policy
+    "vla_sim": {"vla_msgs", "vla_policy.policy", "vla_policy.action.space"},  # the expert is a Policy
     "vla_training": {"vla_perception", "vla_policy", "vla_controller", "vla_sim"},
     "vla_bringup": set(),
     "vla_demo": {"vla_msgs", "vla_bringup"},

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from vla_bringup.graph import GRAPH
 from vla_bringup.resolution import IncludeStart
-from vla_sim.robots import get_robot
-from vla_sim.scene import build_scene
+from vla_sim.world.robots import get_robot
+from vla_sim.world.scene import build_scene
 
 SHARE = Path(__file__).parents[1]
 FOLDER = SHARE / "config" / "gazebo"

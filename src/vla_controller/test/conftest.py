@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
-from vla_controller.bench import Bench
+from vla_controller.bench.rig import Bench
 from vla_controller.robot_config import RobotConfig, load_robot_config
 
 DT = 0.05

@@ -8,12 +8,12 @@ from collections import deque
 import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, DeltaReference, Step
+from vla_controller.bench.rig import Bench
+from vla_controller.bench.streams import STREAMS, Source
+from vla_controller.intake.chunk import ActionMode, DeltaReference, Step
+from vla_controller.motion.setpoint import ControllerState
 from vla_controller.robot_config import RobotConfig
-from vla_controller.setpoint import ControllerState
-from vla_controller.streams import STREAMS, Source
-from vla_controller.trajectory_goal import TrajectoryGoal
+from vla_controller.trajectory.goal import TrajectoryGoal
 
 
 def push(bench: Bench, mode: ActionMode, reference: DeltaReference, stuck: np.ndarray) -> float:

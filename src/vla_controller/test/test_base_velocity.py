@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
-from vla_controller.bench import Bench
-from vla_controller.chunk import Refusal, Step
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import Refusal, Step
 from vla_controller.robot_config import BaseConfig, RobotConfigError, load_robot_config
 
 CONFIG = load_robot_config("fr3")

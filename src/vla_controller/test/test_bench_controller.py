@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
-from vla_controller.bench_controller import compare_ways, main
-from vla_controller.kinematics import Kinematics
-from vla_controller.recording import SHIPPED, Recording, Run, joint_targets, load_recording
+from vla_controller.bench.command import compare_ways, main
+from vla_controller.bench.recording import SHIPPED, Recording, Run, joint_targets, load_recording
+from vla_controller.bench.seams import WAYS, judge, linear, quintic, this_controller, times_of, tool_path
+from vla_controller.bench.sweep import SweepSettings, run_streams
 from vla_controller.robot_config import load_robot_config
-from vla_controller.seams import WAYS, judge, linear, quintic, this_controller, times_of, tool_path
-from vla_controller.stream_sweep import SweepSettings, run_streams
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ import mink
 import mujoco
 import numpy as np
 import pytest
-from vla_controller.arm_model import arm_model
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, Step
-from vla_controller.collision import Clearance
-from vla_controller.kinematics import Kinematics
+from vla_controller.arm.arm_model import arm_model
+from vla_controller.arm.collision import Clearance
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import ActionMode, Step
+from vla_controller.motion.setpoint import ControllerState
 from vla_controller.robot_config import RobotConfig, RobotConfigError, load_robot_config
 from vla_controller.rotation import apply_delta, rotation_between
-from vla_controller.setpoint import ControllerState
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import mujoco
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
-from vla_controller.arm_model import arm_model
-from vla_controller.collision import Clearance
+from vla_controller.arm.arm_model import arm_model
+from vla_controller.arm.collision import Clearance
 from vla_controller.robot_config import RobotConfig, load_robot_config
 
 FILES = {

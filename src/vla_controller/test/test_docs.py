@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from vla_controller.settings import ControllerSettings, NodeSettings
-from vla_controller.trajectory_goal import ErrorCode
+from vla_controller.trajectory.goal import ErrorCode
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "controller.md").read_text(encoding="utf-8")

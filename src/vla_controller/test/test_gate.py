@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, Refusal, Step
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import ActionMode, Refusal, Step
 from vla_controller.rotation import Pose
 
 NAN = float("nan")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, Step
-from vla_controller.limiter import JointState, SetpointLimiter
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import ActionMode, Step
+from vla_controller.motion.limiter import JointState, SetpointLimiter
 from vla_controller.robot_config import load_robot_config
 from vla_controller.rotation import Pose, from_rotation_vector
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, DeltaReference, Step
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import ActionMode, DeltaReference, Step
+from vla_controller.motion.setpoint import ControllerState
 from vla_controller.rotation import Pose, apply_delta, rotation_between
-from vla_controller.setpoint import ControllerState
 
 
 def distance(a: Pose, b: Pose) -> tuple[float, float]:

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 import pytest
-from vla_controller.health import OK, WARN, diagnose_latency
-from vla_controller.motion_latency import MotionLatency, response_delay
+from vla_controller.health.health import OK, WARN, diagnose_latency
+from vla_controller.health.motion_latency import MotionLatency, response_delay
 
 
 def wave(times: np.ndarray, speed: float = 2.0) -> np.ndarray:

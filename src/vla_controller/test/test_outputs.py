@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vla_controller.bench import Bench
-from vla_controller.chunk import Step
-from vla_controller.kinematics import Kinematics
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import Step
+from vla_controller.motion.servo import twist_between
 from vla_controller.robot_config import RobotConfigError, load_robot_config
 from vla_controller.rotation import Pose, apply_delta, rotation_between
-from vla_controller.servo import twist_between
 
 DT = 0.05
 

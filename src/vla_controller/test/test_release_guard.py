@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, Chunk, Refusal, Step
-from vla_controller.release_guard import MOST_STATES, ReleaseGuard, chunk_states
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import ActionMode, Chunk, Refusal, Step
+from vla_controller.intake.release_guard import MOST_STATES, ReleaseGuard, chunk_states
 
 STATES = [np.zeros(7)] * 3
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vla_controller.bench import Bench
-from vla_controller.chunk import Step
-from vla_controller.health import ERROR, OK, WARN, diagnose
-from vla_controller.reference import schedule
-from vla_controller.tick_times import TickTimes
+from vla_controller.bench.rig import Bench
+from vla_controller.health.health import ERROR, OK, WARN, diagnose
+from vla_controller.health.tick_times import TickTimes
+from vla_controller.intake.chunk import Step
+from vla_controller.motion.reference import schedule
 
 
 def test_health_follows_the_controller(fr3: Bench) -> None:

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vla_controller.arm_controller import ArmController
-from vla_controller.bench import Bench
-from vla_controller.chunk import ActionMode, Step
-from vla_controller.follower import Follower
-from vla_controller.limiter import JointState
-from vla_controller.planner import Planner
+from vla_controller.bench.rig import Bench
+from vla_controller.bench.streams import STREAMS, run_stream, start_pose
+from vla_controller.bench.sweep import SweepSettings, run_streams
+from vla_controller.intake.chunk import ActionMode, Step
+from vla_controller.motion.follower import Follower
+from vla_controller.motion.limiter import JointState
+from vla_controller.motion.planner import Planner
 from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import load_robot_config
-from vla_controller.stream_sweep import SweepSettings, run_streams
-from vla_controller.streams import STREAMS, run_stream, start_pose
 
 QUICK = settings(
     max_examples=int(os.environ.get("VLA_STREAMS", "2")), deadline=None, suppress_health_check=[HealthCheck.too_slow]

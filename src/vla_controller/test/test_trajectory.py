@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from vla_controller.bench import Bench
-from vla_controller.chunk import Step
+from vla_controller.bench.rig import Bench
+from vla_controller.intake.chunk import Step
+from vla_controller.motion.setpoint import ControllerState
 from vla_controller.robot_config import load_robot_config
-from vla_controller.setpoint import ControllerState
-from vla_controller.trajectory import Curve, Trajectory
-from vla_controller.trajectory_goal import ErrorCode, GoalError, TrajectoryGoal, read_goal
-from vla_controller.trajectory_run import TrajectoryRun
+from vla_controller.trajectory.curve import Curve, Trajectory
+from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal, read_goal
+from vla_controller.trajectory.run import TrajectoryRun
 
 FR3 = load_robot_config("fr3")
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,22 +8,22 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from vla_controller.arm_watch import ArmWatch
-from vla_controller.base_velocity import BaseVelocity
-from vla_controller.chunk import Chunk, Refusal
-from vla_controller.follower import Follower
-from vla_controller.gate import GateContext, check_chunk
-from vla_controller.kinematics import Kinematics
-from vla_controller.limiter import JointState
-from vla_controller.planner import Planner
-from vla_controller.reference import schedule
+from vla_controller.arm.arm_watch import ArmWatch
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.intake.chunk import Chunk, Refusal
+from vla_controller.intake.gate import GateContext, check_chunk
+from vla_controller.motion.base_velocity import BaseVelocity
+from vla_controller.motion.follower import Follower
+from vla_controller.motion.limiter import JointState
+from vla_controller.motion.planner import Planner
+from vla_controller.motion.reference import schedule
+from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.refusals import RefusalLog
 from vla_controller.robot_config import RobotConfig
-from vla_controller.setpoint import ControllerState, Setpoint
 from vla_controller.settings import ControllerSettings
-from vla_controller.trajectory_goal import TrajectoryGoal
-from vla_controller.trajectory_owner import TrajectoryOwner
-from vla_controller.trajectory_run import TrajectoryRun
+from vla_controller.trajectory.goal import TrajectoryGoal
+from vla_controller.trajectory.owner import TrajectoryOwner
+from vla_controller.trajectory.run import TrajectoryRun
 
 Array = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from vla_controller.chunk import Refusal
+from vla_controller.intake.chunk import Refusal
 
 
 class RefusalLog:

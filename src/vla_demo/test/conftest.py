@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from vla_demo.pictures import encode_jpeg
-from vla_demo.samples import ChunkSample, ControllerSample, Episode, PolicySample, Recording, TaskSample
+from vla_demo.picture.pictures import encode_jpeg
+from vla_demo.run.samples import ChunkSample, ControllerSample, Episode, PolicySample, Recording, TaskSample
 
 ZERO = 1_000_000.0  # [s]: stamps are large, as those of a wall clock
 NAMES = ("x", "y", "z", "roll", "pitch", "yaw", "gripper", "base_x", "base_y", "base_yaw", "mode")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 pytestmark = pytest.mark.node
-COMMAND = [sys.executable, "-c", "import sys; from vla_demo.ask_ros import main; sys.exit(main())", "--timeout", "0.5"]
+COMMAND = [sys.executable, "-c", "import sys; from vla_demo.ros.ask import main; sys.exit(main())", "--timeout", "0.5"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from vla_demo.plans import FAMILIES, Plan, PlanError, another_instruction, demo_plans, evaluation_plans, read_plans
+from vla_demo.run.plans import FAMILIES, Plan, PlanError, another_instruction, demo_plans, evaluation_plans, read_plans
 
 TABLE = ("red block", "blue block", "bowl", "grey can")
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from vla_demo.plot import main as plot
-from vla_demo.recording_file import FILE, RecordingError, load_recording, save_recording
-from vla_demo.samples import Recording
+from vla_demo.run.recording_file import FILE, RecordingError, load_recording, save_recording
+from vla_demo.run.samples import Recording
 
 
 def same(a: object, b: object) -> bool:

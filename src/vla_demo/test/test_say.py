@@ -7,7 +7,7 @@ import sys
 import pytest
 
 pytestmark = pytest.mark.node
-COMMAND = [sys.executable, "-c", "import sys; from vla_demo.say_ros import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from vla_demo.ros.say import main; sys.exit(main())"]
 INTAKE = """
 import rclpy
 from std_msgs.msg import String

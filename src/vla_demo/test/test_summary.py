@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from vla_demo.samples import Recording, between, latest, within
-from vla_demo.summary import per_family, policy_rate, stamp_to_setpoint, success_rate, summarize, write_json
+from vla_demo.run.samples import Recording, between, latest, within
+from vla_demo.run.summary import per_family, policy_rate, stamp_to_setpoint, success_rate, summarize, write_json
 
 KEYS = {
     "episodes",

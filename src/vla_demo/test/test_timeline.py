@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from vla_demo.samples import Recording
-from vla_demo.timeline import SEAM_COLOR, detail_window, draw_timeline, write_timeline
+from vla_demo.picture.timeline import SEAM_COLOR, detail_window, draw_timeline, write_timeline
+from vla_demo.run.samples import Recording
 
 
 def test_curves_of_every_joint_and_seams_only_in_the_detail(recording: Recording) -> None:

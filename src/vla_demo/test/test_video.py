@@ -8,10 +8,10 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from vla_demo.drawing import BODY, HEIGHT, LEFT, TOP, WIDTH, draw
-from vla_demo.pictures import decode_jpeg, encode_jpeg, fit
-from vla_demo.samples import Recording
-from vla_demo.video import FPS, frame_times, pictures, scene_at, write_video
+from vla_demo.picture.drawing import BODY, HEIGHT, LEFT, TOP, WIDTH, draw
+from vla_demo.picture.pictures import decode_jpeg, encode_jpeg, fit
+from vla_demo.picture.video import FPS, frame_times, pictures, scene_at, write_video
+from vla_demo.run.samples import Recording
 
 
 def test_frames_are_evenly_spaced_over_the_whole_run(recording: Recording) -> None:

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vla_demo.child import GraphEndedError, private_environment
 from vla_demo.period import period_figures
+from vla_demo.run.child import GraphEndedError, private_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from vla_demo.period_ros import measure  # only now: rclpy reads the environment
+    from vla_demo.ros.period import measure  # only now: rclpy reads the environment
 
     words = [f"robot:={options.robot}", "sim:=mujoco", f"policy:={options.policy}"]
     words += [f"checkpoint:={options.checkpoint}"] if options.checkpoint else []

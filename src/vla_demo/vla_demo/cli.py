@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from vla_demo import recording_file
-from vla_demo.child import GraphEndedError, private_environment
-from vla_demo.plans import Plan, PlanError, demo_plans, evaluation_plans, read_plans
-from vla_demo.progress import Progress, closing_table, figure_lines
-from vla_demo.samples import Recording
-from vla_demo.summary import Figures, per_family, summarize, write_json
+from vla_demo.run import recording_file
+from vla_demo.run.child import GraphEndedError, private_environment
+from vla_demo.run.plans import Plan, PlanError, demo_plans, evaluation_plans, read_plans
+from vla_demo.run.progress import Progress, closing_table, figure_lines
+from vla_demo.run.samples import Recording
+from vla_demo.run.summary import Figures, per_family, summarize, write_json
 
 NEEDED_SHARE = 0.6  # of the demo's episodes: three of five
 INTERRUPTED = 130
@@ -125,7 +125,7 @@ def _run(
     log: Path,
     pictures: bool,
 ) -> None:
-    from vla_demo.run_ros import RunSettings, run  # only now: rclpy reads the environment
+    from vla_demo.ros.run import RunSettings, run  # only now: rclpy reads the environment
 
     settings = RunSettings(
         robot=options.robot,
@@ -142,8 +142,8 @@ def _run(
 
 def _write_all(recording: Recording, figures: Figures, out: Path, progress: Progress, video: bool) -> list[Path]:
     """Write summary, timeline and video into `out`; return the files that there are now."""
-    from vla_demo.timeline import write_timeline  # matplotlib takes a second to import
-    from vla_demo.video import write_video
+    from vla_demo.picture.timeline import write_timeline  # matplotlib takes a second to import
+    from vla_demo.picture.video import write_video
 
     paths = [out / "video.mp4", out / "timeline.png", out / "summary.json", out / recording_file.FILE]
     for path in paths:

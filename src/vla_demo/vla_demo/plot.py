@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vla_demo.recording_file import FILE, RecordingError, load_recording
+from vla_demo.run.recording_file import FILE, RecordingError, load_recording
 
 PICTURE = "timeline.png"
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecordingError as error:
         print(f"vla plot: {error}", file=sys.stderr)
         return 2
-    from vla_demo.timeline import write_timeline
+    from vla_demo.picture.timeline import write_timeline
 
     if not write_timeline(recording, title, out):
         print(f"vla plot: the controller said nothing during the episodes of {path}", file=sys.stderr)

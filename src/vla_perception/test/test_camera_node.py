@@ -15,7 +15,7 @@ pytest.importorskip("vla_msgs")
 from geometry_msgs.msg import PoseStamped
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
-from vla_perception.resizing import resize_to
+from vla_perception.image.resizing import resize_to
 
 from vla_msgs.msg import Observation
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_perception.camera_watch import FreezeLimits, FreezeWatch, Picture, RateLimiter, Stamp, StampWatch
-from vla_perception.stamped_ring import NS_PER_S
+from vla_perception.camera.camera_watch import FreezeLimits, FreezeWatch, Picture, RateLimiter, Stamp, StampWatch
+from vla_perception.state.stamped_ring import NS_PER_S
 
 MS = 1_000_000
 EPOCH = 1_700_000_000 * NS_PER_S

@@ -3,14 +3,14 @@
 
 import numpy as np
 import pytest
-from vla_perception.camera_health import CameraHealth
+from vla_perception.camera.camera_health import CameraHealth
+from vla_perception.camera.observation_intake import CameraImage, ObservationIntake
 from vla_perception.errors import ImageError, SettingsError
 from vla_perception.health import Level
-from vla_perception.joint_state_buffer import JointStateBuffer
-from vla_perception.observation_intake import CameraImage, ObservationIntake
-from vla_perception.robot_state import RobotStateTracker
 from vla_perception.settings import CameraSettings
-from vla_perception.state_health import StateHealth
+from vla_perception.state.joint_state_buffer import JointStateBuffer
+from vla_perception.state.robot_state import RobotStateTracker
+from vla_perception.state.state_health import StateHealth
 
 MS = 1_000_000
 EPOCH = 1_700_000_000 * 1000 * MS

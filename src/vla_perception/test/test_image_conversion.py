@@ -8,8 +8,8 @@ pytest.importorskip("rclpy")
 
 from sensor_msgs.msg import Image
 from vla_perception.errors import ImageError
-from vla_perception.image_decoding import decode_raw
-from vla_perception.image_encodings import LAYOUTS
+from vla_perception.image.decoding import decode_raw
+from vla_perception.image.encodings import LAYOUTS
 from vla_perception.ros.image_conversion import BRIDGED, ImageConverter, find_bridge, raw_from_msg
 
 pytestmark = pytest.mark.node

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_perception.errors import ImageError
-from vla_perception.image_decoding import RawImage, decode_compressed, decode_raw
-from vla_perception.image_encodings import LAYOUTS
+from vla_perception.image.decoding import RawImage, decode_compressed, decode_raw
+from vla_perception.image.encodings import LAYOUTS
 
 seeds = st.integers(0, 2**32 - 1)
 halves = st.integers(1, 20)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vla_perception.errors import ImageError
-from vla_perception.resizing import crop_box, resize_to
+from vla_perception.image.resizing import crop_box, resize_to
 
 sides = st.integers(1, 70)
 sizes = st.tuples(sides, sides)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
 from vla_perception.errors import StateError
-from vla_perception.joint_state_buffer import JointStateBuffer, gripper_width
-from vla_perception.pose_buffer import PoseBuffer, slerp
-from vla_perception.stamped_ring import NS_PER_S
+from vla_perception.state.joint_state_buffer import JointStateBuffer, gripper_width
+from vla_perception.state.pose_buffer import PoseBuffer, slerp
+from vla_perception.state.stamped_ring import NS_PER_S
 
 MS = 1_000_000
 EPOCH = 1_700_000_000 * NS_PER_S

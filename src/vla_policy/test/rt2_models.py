@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import transformers as tf
 from rt2_tokenizers import words_and_integers  # put there by conftest.py
-from vla_policy.rt2.processors import image_only
+from vla_policy.rt2.model.processors import image_only
 
 CHAT = (
     "{% for m in messages %}user: {% for part in m['content'] %}{% if part['type'] == 'image' %}IMAGE{% else %}"

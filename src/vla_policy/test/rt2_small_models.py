@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
-from vla_policy.action_space import ActionSpace
-from vla_policy.presets import RT2
-from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode import ActionDecoder
+from vla_policy.action.presets import RT2
+from vla_policy.action.space import ActionSpace
+from vla_policy.rt2.decoding.constraint import LegalBins
+from vla_policy.rt2.decoding.decode import ActionDecoder
 from vla_policy.rt2.vocabulary import ActionVocabulary, Strategy
 
 VOCABULARY, IMAGE_TOKEN, PAD, EOS = 400, 399, 0, 1

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from vla_policy.action_space import ActionSpace, Dimension, discrete
+from vla_policy.action.presets import PRESETS, RT1_TABLETOP, preset
+from vla_policy.action.space import ActionSpace, Dimension, discrete
 from vla_policy.errors import ActionSpaceError
-from vla_policy.presets import PRESETS, RT1_TABLETOP, preset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

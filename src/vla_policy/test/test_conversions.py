@@ -22,7 +22,7 @@ from vla_policy.ros.conversions import (  # noqa: E402
     status_to_msg,
     task_from_msg,
 )
-from vla_policy.runner import State, Status, Task  # noqa: E402
+from vla_policy.run.runner import State, Status, Task  # noqa: E402
 
 
 def observation_msg(padding: int = 0) -> "messages.Observation":

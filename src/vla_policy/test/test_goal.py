@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from vla_policy.goal import goal_outcome, goal_refusal, means_stop
-from vla_policy.runner import State, Status, Task
+from vla_policy.run.runner import State, Status, Task
 
 TASK = Task("mine", "text", 0.0)
 RUNNING = Status(State.RUNNING, "", TASK, 5.0, 0.1, 0.1, math.nan, 9, 4, 0)

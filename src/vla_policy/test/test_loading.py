@@ -7,7 +7,7 @@ import pytest
 from vla_policy.errors import ConfigurationError
 from vla_policy.loading import OPTIONS, load_policy, policy_config
 from vla_policy.policy import Answer, Observation, Policy
-from vla_policy.replay import RecordingPolicy
+from vla_policy.replay.policy import RecordingPolicy
 from vla_policy.settings import Settings
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from vla_policy.recording import read_recording
+from vla_policy.replay.recording import read_recording
 
 pytestmark = pytest.mark.node
 
@@ -65,7 +65,7 @@ def test_a_checkpoint_that_cannot_be_used_ends_the_node_with_one_clear_line(
 
 def save(folder: Path, dimensions: int = 11) -> None:
     """A small checkpoint for the FR3, whose action space says that it has this many dimensions."""
-    from vla_policy.presets import preset
+    from vla_policy.action.presets import preset
     from vla_policy.rt1.checkpoint import save_checkpoint
     from vla_policy.rt1.config import named_config
     from vla_policy.rt1.network import RT1Network

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.node
 messages = pytest.importorskip("vla_msgs.msg")
 
 STATUS = messages.PolicyStatus
-ASK = [sys.executable, "-c", "import sys; from vla_demo.ask_ros import main; sys.exit(main())", "--timeout", "20"]
+ASK = [sys.executable, "-c", "import sys; from vla_demo.ros.ask import main; sys.exit(main())", "--timeout", "20"]
 
 
 def test_a_question_is_answered_from_the_latest_picture_without_a_task(talking: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vla_policy.presets import RT2_TABLETOP
-from vla_policy.rt2.checkpoint import RT2Info, save_checkpoint
+from vla_policy.action.presets import RT2_TABLETOP
+from vla_policy.rt2.model.checkpoint import RT2Info, save_checkpoint
 from vla_policy.rt2.prompt import prompt
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from vla_policy.errors import CheckpointError, InstructionError
 from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference, Observation, Policy, PolicyConfig
-from vla_policy.recording import chunk_from_dict, chunk_to_dict
-from vla_policy.replay import RecordingPolicy, create
+from vla_policy.replay.policy import RecordingPolicy, create
+from vla_policy.replay.recording import chunk_from_dict, chunk_to_dict
 
 
 def observation(stamp: float) -> Observation:

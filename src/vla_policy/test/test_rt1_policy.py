@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from vla_policy.action.presets import JOINT, RT1_TABLETOP
 from vla_policy.errors import CheckpointError, ConfigurationError, InstructionError, ObservationError
 from vla_policy.policy import Observation, PolicyConfig
-from vla_policy.presets import JOINT, RT1_TABLETOP
 from vla_policy.rt1.checkpoint import load_checkpoint, save_checkpoint
 from vla_policy.rt1.config import named_config
 from vla_policy.rt1.instruction import InstructionEncoder

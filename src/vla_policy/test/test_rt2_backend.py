@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from vla_policy.errors import CheckpointError, ConfigurationError, InstructionError, ObservationError
-from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.model.backend import VlmBackend
 from vla_policy.rt2.prompt import prompt
 
 FAMILIES = ("paligemma", "idefics3", "smolvlm", "qwen2_5_vl", "llava", "fast_vlm")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from vla_policy.action.presets import RT2
 from vla_policy.errors import ConfigurationError
-from vla_policy.presets import RT2
-from vla_policy.rt2.action_head import ActionHead, base_of
-from vla_policy.rt2.cached_model import CachedModel
-from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode import ActionDecoder
+from vla_policy.rt2.decoding.cached_model import CachedModel
+from vla_policy.rt2.decoding.constraint import LegalBins
+from vla_policy.rt2.decoding.decode import ActionDecoder
+from vla_policy.rt2.model.action_head import ActionHead, base_of
 
 FAMILIES = ["paligemma", "paligemma2", "smolvlm", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
 BIDIRECTIONAL = ("paligemma", "paligemma2")

@@ -16,12 +16,12 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from vla_policy.action.presets import RT2, RT2_TABLETOP
 from vla_policy.errors import CheckpointError, ConfigurationError
-from vla_policy.presets import RT2, RT2_TABLETOP
-from vla_policy.rt2.checkpoint import RT2Info, find_checkpoint, load_checkpoint, read_info, save_checkpoint
-from vla_policy.rt2.memory import available_bytes, check_memory, weight_bytes
+from vla_policy.rt2.decoding.memory import available_bytes, check_memory, weight_bytes
+from vla_policy.rt2.model.checkpoint import RT2Info, find_checkpoint, load_checkpoint, read_info, save_checkpoint
+from vla_policy.rt2.model.quantization import packed_size
 from vla_policy.rt2.prompt import prompt
-from vla_policy.rt2.quantization import packed_size
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
 
 CONTROL = {"period_s": 0.2, "gripper_max_width": 0.08}

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vla_policy.action_space import ActionSpace, DeltaReference, Dimension, RotationFormat, Rounding
-from vla_policy.action_steps import step_from_vector
+from vla_policy.action.presets import JOINT, OPENVLA, PRESETS, RT1_TABLETOP, RT2
+from vla_policy.action.space import ActionSpace, DeltaReference, Dimension, RotationFormat, Rounding
+from vla_policy.action.steps import step_from_vector
+from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionRefusedError, ActionValueError, ConfigurationError
 from vla_policy.policy import Observation
-from vla_policy.presets import JOINT, OPENVLA, PRESETS, RT1_TABLETOP, RT2
 from vla_policy.rotations import rotation_vector_from_rpy
-from vla_policy.rt2.constraint import LegalBins, MotionLimits
-from vla_policy.tokenizer import ActionTokenizer
+from vla_policy.rt2.decoding.constraint import LegalBins, MotionLimits
 
 PERIOD_S = 0.2
 BOX = MotionLimits((0.2, -0.4, 0.02), (0.7, 0.4, 0.6), linear_speed=0.25, angular_speed=1.0)
@@ -155,5 +155,5 @@ def test_infinite_limits_narrow_nothing() -> None:
 
 
 def test_needs_no_torch() -> None:
-    code = "import sys, vla_policy.rt2.constraint; sys.exit('torch' in sys.modules)"
+    code = "import sys, vla_policy.rt2.decoding.constraint; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

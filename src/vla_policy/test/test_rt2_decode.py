@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from vla_policy.action_space import ActionSpace, Dimension, discrete
+from vla_policy.action.presets import OPENVLA, RT1_TABLETOP, RT2
+from vla_policy.action.space import ActionSpace, Dimension, discrete
+from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionRefusedError, ConfigurationError
 from vla_policy.policy import Observation
-from vla_policy.presets import OPENVLA, RT1_TABLETOP, RT2
-from vla_policy.rt2.constraint import LegalBins, MotionLimits
-from vla_policy.rt2.decode import Decoded
-from vla_policy.tokenizer import ActionTokenizer
+from vla_policy.rt2.decoding.constraint import LegalBins, MotionLimits
+from vla_policy.rt2.decoding.decode import Decoded
 
 FAMILIES = ["paligemma", "paligemma2", "idefics3", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
 PROMPT = [20, 31, 42, 53, 64]

@@ -12,8 +12,8 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 from vla_policy.errors import ActionRefusedError, ConfigurationError
-from vla_policy.rt2.cached_model import CachedModel
-from vla_policy.rt2.generate import TextGenerator
+from vla_policy.rt2.decoding.cached_model import CachedModel
+from vla_policy.rt2.decoding.generate import TextGenerator
 
 PROMPT = [20, 31, 42, 53, 64]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from vla_policy.action.presets import OPENVLA, RT2
+from vla_policy.action.tokenizer import ActionTokenizer, openvla_ids
 from vla_policy.errors import ConfigurationError
-from vla_policy.presets import OPENVLA, RT2
 from vla_policy.rt2.normalisation import fixed_ranges, quantile_ranges, statistics_ranges
-from vla_policy.tokenizer import ActionTokenizer, openvla_ids
 
 Q01 = np.array([-0.03, -0.02, -0.05, -0.1, -0.2, -0.3, 0.0])
 Q99 = np.array([0.02, 0.04, 0.03, 0.2, 0.1, 0.3, 1.0])

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from vla_policy.action.presets import RT2
 from vla_policy.errors import ConfigurationError
-from vla_policy.presets import RT2
-from vla_policy.rt2.cached_model import CachedModel
-from vla_policy.rt2.draft import Draft
+from vla_policy.rt2.decoding.cached_model import CachedModel
+from vla_policy.rt2.decoding.draft import Draft
 
 FAMILIES = ["paligemma", "paligemma2", "idefics3", "qwen2_5_vl", "qwen3_vl", "llava", "fast_vlm"]
 PROMPT = [20, 31, 42, 53, 64]

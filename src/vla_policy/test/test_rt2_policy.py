@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from vla_policy.action.motion_limits import MotionLimits
+from vla_policy.action.presets import RT1_TABLETOP, RT2_TABLETOP
+from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import (
     ActionRefusedError,
     CheckpointError,
@@ -18,17 +21,14 @@ from vla_policy.errors import (
     InstructionError,
     ObservationError,
 )
-from vla_policy.motion_limits import MotionLimits
 from vla_policy.policy import Answer, Observation, PolicyConfig
-from vla_policy.presets import RT1_TABLETOP, RT2_TABLETOP
 from vla_policy.registry import create as create_by_name
-from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import RT2Checkpoint, RT2Info, save_checkpoint
+from vla_policy.rt2.model.backend import VlmBackend
+from vla_policy.rt2.model.checkpoint import RT2Checkpoint, RT2Info, save_checkpoint
 from vla_policy.rt2.options import Options, options_from
 from vla_policy.rt2.policy import PLAN_PERIOD_S, RT2Policy, create
 from vla_policy.rt2.prompt import prompt
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
-from vla_policy.tokenizer import ActionTokenizer
 
 FAMILIES = ("paligemma", "idefics3", "qwen2_5_vl", "llava", "fast_vlm")
 INSTRUCTION = "pick up the red block"

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from vla_policy.action.tokenizer import openvla_ids
 from vla_policy.errors import ConfigurationError, VocabularyError
 from vla_policy.rt2.vocabulary import ActionVocabulary, Strategy, build_vocabulary
-from vla_policy.tokenizer import openvla_ids
 
 
 @pytest.mark.parametrize("kind", ["words_and_integers", "bytes_like_gpt2"])

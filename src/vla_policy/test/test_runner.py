@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
 from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
-from vla_policy.runner import Job, PolicyRunner, Stamped, State, Task
+from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Task
 from vla_policy.settings import Settings
 
 CHUNK_S = 0.03  # [s] an inference takes in these tests

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from vla_policy.errors import ActionValueError, InstructionError, ObservationError
 from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Answer, DeltaReference, Observation, Policy
-from vla_policy.questions import MAX_WAITING
-from vla_policy.runner import Job, PolicyRunner, Stamped, State, Task
+from vla_policy.run.questions import MAX_WAITING
+from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Task
+from vla_policy.run.worker import InferenceWorker
 from vla_policy.settings import Settings
-from vla_policy.worker import InferenceWorker
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from vla_policy.runner import MAX_TEXT, State, Status
+from vla_policy.run.runner import MAX_TEXT, State, Status
 
 STOPPED = "stopped: the goal's text means stop"
 _POLITE = "please|now|immediately|right|the|robot|arm|moving|it|everything"

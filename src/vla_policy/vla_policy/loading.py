@@ -3,11 +3,11 @@
 
 import math
 
+from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.errors import ConfigurationError
-from vla_policy.motion_limits import MotionLimits
 from vla_policy.policy import Policy, PolicyConfig
 from vla_policy.registry import create
-from vla_policy.replay import RecordingPolicy
+from vla_policy.replay.policy import RecordingPolicy
 from vla_policy.settings import Settings
 
 OPTIONS = ("decode", "temperature", "beams", "dtype", "quantization", "plan", "min_legal_mass", "compile")

@@ -14,8 +14,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.errors import ActionValueError, CheckpointError, InstructionError, ObservationError
-from vla_policy.motion_limits import MotionLimits
 
 __all__ = [
     "ActionChunk",

@@ -14,8 +14,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
-from vla_sim.robots import ROBOTS
-from vla_sim.world import World
+from vla_sim.world.robots import ROBOTS
+from vla_sim.world.world import World
 
 
 @pytest.fixture(scope="session", params=sorted(ROBOTS))

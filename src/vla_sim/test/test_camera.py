@@ -4,8 +4,8 @@
 import mujoco
 import numpy as np
 import pytest
-from vla_sim.camera import Camera
-from vla_sim.scene import BLOCK_COLORS, BLOCK_HALF, CAMERA, WRIST_CAMERA
+from vla_sim.world.camera import Camera
+from vla_sim.world.scene import BLOCK_COLORS, BLOCK_HALF, CAMERA, WRIST_CAMERA
 
 HEIGHT, WIDTH = 192, 256
 

@@ -7,10 +7,10 @@ from itertools import combinations
 import mujoco
 import numpy as np
 import pytest
-from vla_sim.layout import sample_layout, sample_task
-from vla_sim.robots import ROBOTS
-from vla_sim.scene import BLOCKS, BOWL, body_name
-from vla_sim.task import FAMILIES, SIDES, SuccessTest, TaskError
+from vla_sim.task.task import FAMILIES, SIDES, SuccessTest, TaskError
+from vla_sim.world.layout import sample_layout, sample_task
+from vla_sim.world.robots import ROBOTS
+from vla_sim.world.scene import BLOCKS, BOWL, body_name
 
 SEEDS = range(15)
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_sim.scene import BLOCKS, BOWL
-from vla_sim.task import FAMILIES, SIDES, TEMPLATES, Task, TaskError, parse_task
+from vla_sim.task.task import FAMILIES, SIDES, TEMPLATES, Task, TaskError, parse_task
+from vla_sim.world.scene import BLOCKS, BOWL
 
 TASKS = [
     Task(family, block, target)

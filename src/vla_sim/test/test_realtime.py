@@ -4,7 +4,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_sim.realtime import MAX_BACKLOG_S, WINDOW_S, DelayLine, Pacer, Schedule
+from vla_sim.run.realtime import MAX_BACKLOG_S, WINDOW_S, DelayLine, Pacer, Schedule
 
 DT = 0.002
 SHORT_WAITS = st.lists(st.floats(0.0, MAX_BACKLOG_S * 0.9), min_size=1, max_size=200)

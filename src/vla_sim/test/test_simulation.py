@@ -5,11 +5,11 @@ import threading
 
 import numpy as np
 import pytest
-from vla_sim.scene import BLOCKS, BOWL
+from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.settings import Settings, SettingsError
-from vla_sim.simulation import MAX_TEXT, DivergedError, Simulation
-from vla_sim.task import FAMILIES, TaskError
-from vla_sim.trajectory import TrajectoryPoint
+from vla_sim.task.task import FAMILIES, TaskError
+from vla_sim.world.scene import BLOCKS, BOWL
+from vla_sim.world.simulation import MAX_TEXT, DivergedError, Simulation
 
 
 @pytest.fixture

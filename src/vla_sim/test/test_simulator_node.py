@@ -17,7 +17,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-from vla_sim.robots import ROBOTS
+from vla_sim.world.robots import ROBOTS
 
 from vla_msgs.msg import SceneState, TaskStatus
 from vla_msgs.srv import SetTask

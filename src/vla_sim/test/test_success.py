@@ -3,9 +3,9 @@
 
 import numpy as np
 import pytest
-from vla_sim.scene import BLOCK_HALF, BOWL
-from vla_sim.task import HOLD_TIME, SuccessTest, Task, TaskError
-from vla_sim.trajectory import TrajectoryPoint
+from vla_sim.run.trajectory import TrajectoryPoint
+from vla_sim.task.task import HOLD_TIME, SuccessTest, Task, TaskError
+from vla_sim.world.scene import BLOCK_HALF, BOWL
 
 RED, BLUE = "red block", "blue block"
 

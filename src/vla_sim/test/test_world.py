@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from vla_sim.robots import ROBOTS, UnknownRobotError, get_robot
-from vla_sim.trajectory import TrajectoryPoint
-from vla_sim.world import World
+from vla_sim.run.trajectory import TrajectoryPoint
+from vla_sim.world.robots import ROBOTS, UnknownRobotError, get_robot
+from vla_sim.world.world import World
 
 GENTLE = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

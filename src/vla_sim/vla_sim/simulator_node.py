@@ -16,7 +16,10 @@ def main(args: Sequence[str] | None = None) -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    from vla_sim.graphics import GraphicsError, ensure_renderer  # this and what follows loads MuJoCo: after the flag
+    from vla_sim.world.graphics import (  # this and what follows loads MuJoCo: after the flag
+        GraphicsError,
+        ensure_renderer,
+    )
 
     try:
         ensure_renderer()
@@ -30,9 +33,9 @@ def _run(args: Sequence[str] | None, stopping: threading.Event) -> int:
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
-    from vla_sim.robots import UnknownRobotError
     from vla_sim.ros.simulator import SimulatorNode
     from vla_sim.settings import SettingsError
+    from vla_sim.world.robots import UnknownRobotError
 
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vla_sim.robots import get_robot
-from vla_sim.scene import BLOCKS
-from vla_sim.task import Task
-from vla_training.lerobot.writer import DatasetWriter
-from vla_training.record import EpisodeRecord
+from vla_sim.task.task import Task
+from vla_sim.world.robots import get_robot
+from vla_sim.world.scene import BLOCKS
+from vla_training.data.lerobot.writer import DatasetWriter
+from vla_training.data.record import EpisodeRecord
 
 RED = Task("pick", "red block")
 MakeRecord = Callable[..., EpisodeRecord]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from vla_policy.rt1.config import named_config
-from vla_training.bench_rt1 import OURS, Bench, main, time_in_turns
+from vla_training.bench.rt1 import OURS, Bench, main, time_in_turns
 
 
 def test_ratio_is_against_reuse_with_one_pass() -> None:

@@ -10,19 +10,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from vla_policy.action.presets import OPENVLA, RT2_TABLETOP
 from vla_policy.errors import CheckpointError, ConfigurationError
-from vla_policy.presets import OPENVLA, RT2_TABLETOP
-from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import RT2Checkpoint, RT2Info
+from vla_policy.rt2.model.backend import VlmBackend
+from vla_policy.rt2.model.checkpoint import RT2Checkpoint, RT2Info
 from vla_policy.rt2.prompt import prompt
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
-from vla_training.rt2.small_vlm import build_small_vlm
-from vla_training.rt2_bench import legality
-from vla_training.rt2_bench.command import main
-from vla_training.rt2_bench.drive import Drive, guessing, record
-from vla_training.rt2_bench.picture import draw
-from vla_training.rt2_bench.shapes import SHAPES, Subject, build, check_room
-from vla_training.rt2_bench.speed import OURS, ways
+from vla_training.bench.rt2 import legality
+from vla_training.bench.rt2.command import main
+from vla_training.bench.rt2.drive import Drive, guessing, record
+from vla_training.bench.rt2.picture import draw
+from vla_training.bench.rt2.shapes import SHAPES, Subject, build, check_room
+from vla_training.bench.rt2.speed import OURS, ways
+from vla_training.rt2.base.small_vlm import build_small_vlm
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_ways_of_one_model_say_the_same(tiny: Subject) -> None:
 def test_a_model_too_large_is_told_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match=r"needs 17\.0 GiB.*8\.0 GiB free\. Valid"):
         check_room("7b", 7_000_000_000, torch.bfloat16, 8 * 1024**3, "cuda")
-    monkeypatch.setattr("vla_training.rt2_bench.shapes.available_bytes", lambda device: 1024**3)
+    monkeypatch.setattr("vla_training.bench.rt2.shapes.available_bytes", lambda device: 1024**3)
     with pytest.raises(CheckpointError, match="paligemma3b has 2"):
         build("paligemma3b")
 

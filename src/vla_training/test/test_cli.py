@@ -11,8 +11,7 @@ import sys
 
 import pytest
 from vla_training.cli import COMMANDS, main
-
-from vla_training import make_data
+from vla_training.data import command as make_data
 
 HEAVY = ("torch", "mujoco", "cv2", "matplotlib", "pyarrow", "transformers")
 LIGHT = ("", "train", "data --help", "train rt1 --help", "plot --help", "card --help")

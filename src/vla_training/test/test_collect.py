@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from vla_policy.presets import RT1_TABLETOP
-from vla_policy.tokenizer import ActionTokenizer
-from vla_sim.expert import ExpertState, expert_action
-from vla_sim.robots import get_robot
-from vla_training.collect import Collector, CollectSettings, collect
-from vla_training.errors import TrainingError
-from vla_training.frames import ALL_TASKS, build_table
-from vla_training.parallel import run_in_order
+from vla_policy.action.presets import RT1_TABLETOP
+from vla_policy.action.tokenizer import ActionTokenizer
+from vla_sim.expert.expert import ExpertState, expert_action
+from vla_sim.world.robots import get_robot
+from vla_training.data.collect import Collector, CollectSettings, collect
+from vla_training.data.frames import ALL_TASKS, build_table
+from vla_training.run.errors import TrainingError
+from vla_training.run.parallel import run_in_order
 
 SHORT = CollectSettings(max_steps=8, image_size=(32, 40))
 CLEAN = CollectSettings(max_steps=30, image_size=(32, 40), perturbed=0.0, gripper_flips=0.0, detours=0.0)

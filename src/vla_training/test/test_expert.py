@@ -4,14 +4,14 @@
 import numpy as np
 import pytest
 from vla_policy.policy import InstructionError, ObservationError
-from vla_sim.expert import expert_action, state_of
-from vla_sim.expert_policy import ExpertPolicy
-from vla_sim.layout import Layout, sample_layout, sample_task
-from vla_sim.robots import get_robot
-from vla_sim.scene import BLOCK_HALF, BOWL
-from vla_sim.task import FAMILIES, SuccessTest, Task
-from vla_sim.world import World
-from vla_training.lockstep import Lockstep
+from vla_sim.expert.expert import expert_action, state_of
+from vla_sim.expert.policy import ExpertPolicy
+from vla_sim.task.task import FAMILIES, SuccessTest, Task
+from vla_sim.world.layout import Layout, sample_layout, sample_task
+from vla_sim.world.robots import get_robot
+from vla_sim.world.scene import BLOCK_HALF, BOWL
+from vla_sim.world.world import World
+from vla_training.evaluate.lockstep import Lockstep
 
 MAX_STEPS = 75
 CASES = [("fr3", family) for family in FAMILIES] + [("wx250s", "pick"), ("wx250s", "place")]

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from vla_sim.task import FAMILIES, TaskError, parse_task
-from vla_training.frames import ALL_TASKS
-from vla_training.language import load_templates, training_sentences, training_templates
+from vla_sim.task.task import FAMILIES, TaskError, parse_task
+from vla_training.data.frames import ALL_TASKS
+from vla_training.data.language import load_templates, training_sentences, training_templates
 
 
 def test_every_family_has_as_many_wordings_and_begins_with_its_own():

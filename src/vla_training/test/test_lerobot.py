@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from vla_sim.task import Task
-from vla_training.lerobot.schema import ACTION, IMAGE, STATE
-from vla_training.lerobot.writer import DatasetError, DatasetWriter, open_dataset
+from vla_sim.task.task import Task
+from vla_training.data.lerobot.schema import ACTION, IMAGE, STATE
+from vla_training.data.lerobot.writer import DatasetError, DatasetWriter, open_dataset
 
 SUMMARY = ("info.json", "stats.json")
 ARRAYS = ("joints", "tcp", "width", "blocks", "bowl", "actions")

@@ -8,12 +8,11 @@ import json
 
 import pytest
 from vla_policy.rt1.config import named_config
-from vla_training.errors import TrainingError
-from vla_training.learning_curve import PICTURE, draw
-from vla_training.model_card import add_measured, write_training
-from vla_training.progress import Progress
-
-from vla_training import run_log
+from vla_training.rt1.card import add_measured, write_training
+from vla_training.run import run_log
+from vla_training.run.errors import TrainingError
+from vla_training.run.learning_curve import PICTURE, draw
+from vla_training.run.progress import Progress
 
 FACTS = {
     "commands": ["vla train rt1 --data d --out r"],

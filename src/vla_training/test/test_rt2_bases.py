@@ -15,18 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
-from vla_policy.presets import RT2_TABLETOP
-from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import read_info
+from vla_policy.action.presets import RT2_TABLETOP
+from vla_policy.rt2.model.backend import VlmBackend
+from vla_policy.rt2.model.checkpoint import read_info
 from vla_policy.rt2.prompt import prompt
 from vla_policy.rt2.vocabulary import Strategy
 from vla_training.cli import main
-from vla_training.rt2.bases import add_lora, info_of_base
+from vla_training.rt2.base.bases import add_lora, info_of_base
+from vla_training.rt2.base.small_vlm import build_small_vlm
 from vla_training.rt2.collate import collator
 from vla_training.rt2.command import SMALL_RECIPE
-from vla_training.rt2.image_text import fitting, read_image_text
-from vla_training.rt2.samples import Group, Sample, TextEncoder
-from vla_training.rt2.small_vlm import build_small_vlm
+from vla_training.rt2.samples.image_text import fitting, read_image_text
+from vla_training.rt2.samples.samples import Group, Sample, TextEncoder
 
 SIZE = (32, 48)
 WORDS = ["pick up the red block state q a what action should the robot take to in out", "0 1 2"]

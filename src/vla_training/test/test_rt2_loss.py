@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
-from vla_policy.presets import RT2_TABLETOP
+from vla_policy.action.presets import RT2_TABLETOP
 from vla_policy.rt2.vocabulary import ActionVocabulary, Strategy
 from vla_training.rt2.packing import TokenSample, pack
 from vla_training.rt2.read_back import ReadBack

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from vla_policy.policy import ActionChunk, Answer, Observation, Policy
-from vla_training.model_card import CARD
-from vla_training.rt2.ask_eval import Answered, add_answered, ask_scenes, summarise
-from vla_training.rt2.scene_text import KINDS
+from vla_training.evaluate.questions import Answered, add_answered, ask_scenes, summarise
+from vla_training.rt1.card import CARD
+from vla_training.rt2.samples.scene_text import KINDS
 
 
 class SaysYes(Policy):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from vla_policy.policy import Observation, Policy, PolicyConfig
 from vla_policy.registry import create
-from vla_sim.camera import Camera
-from vla_sim.layout import sample_layout
-from vla_sim.task import Task
-from vla_sim.world import World
-from vla_training.lockstep import Lockstep, LockstepSettings
-from vla_training.rt2.ask_eval import ask_scenes
+from vla_sim.task.task import Task
+from vla_sim.world.camera import Camera
+from vla_sim.world.layout import sample_layout
+from vla_sim.world.world import World
+from vla_training.evaluate.lockstep import Lockstep, LockstepSettings
+from vla_training.evaluate.questions import ask_scenes
 
 PAIR = Task("near", "red block", "blue block")
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_policy.rt2.prompt import prompt
-from vla_sim.scene import BLOCKS
-from vla_training.errors import TrainingError
-from vla_training.rt2.image_text import CAPTION, ImageTextSource, read_image_text
-from vla_training.rt2.samples import Group, Mixture
-from vla_training.rt2.scene_text import KINDS, NUMBERS, Scene, draw_exchange
+from vla_sim.world.scene import BLOCKS
+from vla_training.rt2.samples.image_text import CAPTION, ImageTextSource, read_image_text
+from vla_training.rt2.samples.samples import Group, Mixture
+from vla_training.rt2.samples.scene_text import KINDS, NUMBERS, Scene, draw_exchange
+from vla_training.run.errors import TrainingError
 
 
 def scene(seed: int, held: bool = False) -> Scene:

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from vla_policy.presets import RT2_TABLETOP
-from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import load_checkpoint
+from vla_policy.action.presets import RT2_TABLETOP
+from vla_policy.rt2.model.backend import VlmBackend
+from vla_policy.rt2.model.checkpoint import load_checkpoint
 from vla_training.cli import main
-from vla_training.rt2.bases import make_info, make_vocabulary, small_prompt
+from vla_training.rt2.base.bases import make_info, make_vocabulary, small_prompt
+from vla_training.rt2.base.small_vlm import build_small_vlm
 from vla_training.rt2.collate import OneByOne, SharedImages
-from vla_training.rt2.labels import ActionLabels, action_space, rt2_bins
-from vla_training.rt2.robot_data import load_robot_data
-from vla_training.rt2.samples import Group, RobotSource, SceneSource, TextEncoder
+from vla_training.rt2.samples.labels import ActionLabels, action_space, rt2_bins
+from vla_training.rt2.samples.robot_data import load_robot_data
+from vla_training.rt2.samples.samples import Group, RobotSource, SceneSource, TextEncoder
 from vla_training.rt2.settings import RT2Settings
-from vla_training.rt2.small_vlm import build_small_vlm
 from vla_training.rt2.trainer import RT2Trainer, base_model
-from vla_training.run_log import VALIDATION_LOG, read
+from vla_training.run.run_log import VALIDATION_LOG, read
 
 SIZE = (32, 48)
 QUICK = ["--images", "2", "--samples", "2", "--threads", "1", "--report-every", "1", "--validate-every", "50"]

@@ -11,15 +11,14 @@ import torch
 from vla_policy.rt1.checkpoint import load_checkpoint
 from vla_policy.rt1.config import named_config
 from vla_policy.rt1.network import RT1Network
-from vla_training.errors import TrainingError
-from vla_training.feature_cache import FeatureCache, JoinedRows
-from vla_training.lerobot.writer import DatasetError, open_dataset
-from vla_training.train_rt1 import CHECKPOINT, Trainer
-from vla_training.train_settings import PROPRIO, TrainSettings, training_config
-from vla_training.training_data import InstructionTable
-from vla_training.training_set import load_training_set, open_datasets
-
-from vla_training import run_log
+from vla_training.data.lerobot.writer import DatasetError, open_dataset
+from vla_training.rt1.feature_cache import FeatureCache, JoinedRows
+from vla_training.rt1.settings import PROPRIO, TrainSettings, training_config
+from vla_training.rt1.trainer import CHECKPOINT, Trainer
+from vla_training.rt1.training_data import InstructionTable
+from vla_training.rt1.training_set import load_training_set, open_datasets
+from vla_training.run import run_log
+from vla_training.run.errors import TrainingError
 
 SIZE = (32, 40)
 SMALL = named_config(

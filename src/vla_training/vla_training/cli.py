@@ -16,7 +16,7 @@ from typing import NoReturn
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A module, of this package or with its full name, that has `main(argv) -> exit status`.
+    """A module, by its full name, that has `main(argv) -> exit status`.
 
     `resumes`: the same command goes on where it ended.
     """
@@ -27,21 +27,25 @@ class Command:
 
     def load(self) -> ModuleType:
         """The module."""
-        return import_module(self.module if "." in self.module else f"vla_training.{self.module}")
+        return import_module(self.module)
 
 
 COMMANDS = {
-    "data": Command("make_data", "demonstrations by the scripted expert, as a LeRobot data set", resumes=True),
-    "train rt1": Command("train_command", "train RT-1 on data sets", resumes=True),
+    "data": Command(
+        "vla_training.data.command", "demonstrations by the scripted expert, as a LeRobot data set", resumes=True
+    ),
+    "train rt1": Command("vla_training.rt1.command", "train RT-1 on data sets", resumes=True),
     "train rt2": Command("vla_training.rt2.command", "co-fine-tune a vision-language model", resumes=True),
-    "dagger": Command("dagger", "episodes in which a trained policy acts, for the expert to label", resumes=True),
-    "eval questions": Command("vla_training.rt2.ask_eval", "what a policy answers about fresh scenes"),
-    "eval": Command("evaluate", "closed-loop success of a policy in lockstep simulation"),
-    "card": Command("model_card", "put measured success into a checkpoint's model card"),
-    "plot": Command("learning_curve", "learning curve of a training run as a picture"),
-    "bench controller": Command("vla_controller.bench_controller", "the controller's limits, seams and tick times"),
-    "bench rt1": Command("bench_rt1", "time of one RT-1 action, by what saves it"),
-    "bench rt2": Command("vla_training.rt2_bench.command", "legality and time of RT-2 actions, against generate"),
+    "dagger": Command(
+        "vla_training.data.dagger", "episodes in which a trained policy acts, for the expert to label", resumes=True
+    ),
+    "eval questions": Command("vla_training.evaluate.questions", "what a policy answers about fresh scenes"),
+    "eval": Command("vla_training.evaluate.command", "closed-loop success of a policy in lockstep simulation"),
+    "card": Command("vla_training.rt1.card", "put measured success into a checkpoint's model card"),
+    "plot": Command("vla_training.run.learning_curve", "learning curve of a training run as a picture"),
+    "bench controller": Command("vla_controller.bench.command", "the controller's limits, seams and tick times"),
+    "bench rt1": Command("vla_training.bench.rt1", "time of one RT-1 action, by what saves it"),
+    "bench rt2": Command("vla_training.bench.rt2.command", "legality and time of RT-2 actions, against generate"),
 }
 REFUSED, FAILED = 2, 1  # exit statuses
 
@@ -97,10 +101,10 @@ def _help_or_refuse(words: Sequence[str]) -> int:
 def _status_of(error: Exception) -> int | None:
     """The exit status for an error whose message is meant for the user; None for a fault of the program."""
     from vla_policy.errors import PolicyError
-    from vla_sim.robots import UnknownRobotError
-    from vla_sim.task import TaskError
+    from vla_sim.task.task import TaskError
+    from vla_sim.world.robots import UnknownRobotError
 
-    from vla_training.errors import TrainingError
+    from vla_training.run.errors import TrainingError
 
     if isinstance(error, PolicyError | UnknownRobotError | TaskError | TrainingError):
         return REFUSED

@@ -10,8 +10,8 @@ from typing import Any
 from rclpy.node import Node
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.chunk import Chunk, Refusal
-from vla_controller.release_guard import Array, ReleaseGuard, chunk_states
+from vla_controller.intake.chunk import Chunk, Refusal
+from vla_controller.intake.release_guard import Array, ReleaseGuard, chunk_states
 from vla_controller.robot_config import RobotConfigError
 from vla_controller.settings import NodeSettings
 

@@ -17,12 +17,12 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from vla_controller.chunk import Chunk, Step
-from vla_controller.chunk import Refusal as GateRefusal
-from vla_controller.health import Health
+from vla_controller.health.health import Health
+from vla_controller.intake.chunk import Chunk, Step
+from vla_controller.intake.chunk import Refusal as GateRefusal
+from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.robot_config import GripperConfig
 from vla_controller.rotation import Pose
-from vla_controller.setpoint import ControllerState, Setpoint
 from vla_msgs.msg import ActionChunk, ActionStep, ControllerStatus, Refusal
 
 Array = npt.NDArray[np.float64]

@@ -15,7 +15,8 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.chunk import Chunk, Refusal
+from vla_controller.intake.chunk import Chunk, Refusal
+from vla_controller.motion.setpoint import Setpoint
 from vla_controller.robot_config import load_robot_config
 from vla_controller.ros import conversions
 from vla_controller.ros.collision_check import CollisionCheck
@@ -23,7 +24,6 @@ from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.parameters import declare_settings
 from vla_controller.ros.reports import Reports
 from vla_controller.ros.trajectory_server import TrajectoryServers
-from vla_controller.setpoint import Setpoint
 from vla_controller.settings import ControllerSettings, NodeSettings
 from vla_msgs.msg import ActionChunk, Instruction
 

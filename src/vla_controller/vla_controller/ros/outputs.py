@@ -12,12 +12,12 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from vla_controller.kinematics import Kinematics
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.motion.servo import twist_between
+from vla_controller.motion.setpoint import Setpoint
 from vla_controller.robot_config import RobotConfig, RobotConfigError
 from vla_controller.ros import conversions
 from vla_controller.rotation import Pose
-from vla_controller.servo import twist_between
-from vla_controller.setpoint import Setpoint
 
 _DEPTH = 4  # with 1 a new setpoint waits until the middleware has let go of the one before: seen for 16 ms
 

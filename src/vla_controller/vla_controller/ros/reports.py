@@ -9,12 +9,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.health import diagnose, diagnose_latency
-from vla_controller.motion_latency import MotionLatency
+from vla_controller.health.health import diagnose, diagnose_latency
+from vla_controller.health.motion_latency import MotionLatency
+from vla_controller.health.tick_times import TickTimes
+from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.ros import conversions
-from vla_controller.setpoint import ControllerState, Setpoint
 from vla_controller.settings import NodeSettings
-from vla_controller.tick_times import TickTimes
 from vla_msgs.msg import ControllerStatus
 
 

@@ -17,8 +17,8 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.ros.conversions import seconds_from_msg, time_to_msg
-from vla_controller.trajectory_goal import GoalError, TrajectoryGoal
-from vla_controller.trajectory_run import Outcome, Progress, TrajectoryRun
+from vla_controller.trajectory.goal import GoalError, TrajectoryGoal
+from vla_controller.trajectory.run import Outcome, Progress, TrajectoryRun
 from vla_msgs.action import FollowTrajectory
 
 _FEEDBACK_PERIOD = 0.1  # [s]

@@ -13,21 +13,21 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
 
 from vla_msgs.msg import Observation
-from vla_perception.camera_health import CameraHealth
+from vla_perception.camera.camera_health import CameraHealth
+from vla_perception.camera.observation_intake import CameraImage, Frame, ObservationIntake
 from vla_perception.errors import ImageError, SettingsError, StateError
 from vla_perception.health import Health
-from vla_perception.image_encodings import Uint8Array
-from vla_perception.joint_state_buffer import JointStateBuffer
-from vla_perception.observation_intake import CameraImage, Frame, ObservationIntake
+from vla_perception.image.encodings import Uint8Array
+from vla_perception.image.video_source import VideoSource, VideoTarget
 from vla_perception.robot_config import RobotJoints, find_robot_file, load_robot_joints
-from vla_perception.robot_state import RobotStateTracker
 from vla_perception.ros.diagnostics import DiagnosticsPublisher
 from vla_perception.ros.image_conversion import ImageConverter, content_of, find_bridge
 from vla_perception.ros.messages import image_to_msg, observation_to_msg, time_from_msg, time_to_msg
 from vla_perception.ros.parameters import declare_settings
 from vla_perception.settings import CameraSettings
-from vla_perception.state_health import StateHealth
-from vla_perception.video_source import VideoSource, VideoTarget
+from vla_perception.state.joint_state_buffer import JointStateBuffer
+from vla_perception.state.robot_state import RobotStateTracker
+from vla_perception.state.state_health import StateHealth
 
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # also receives what reliable publishers send
 STATES = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)

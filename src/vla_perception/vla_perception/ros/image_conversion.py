@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from vla_perception.image_decoding import RawImage, checked_layout, decode_compressed, decode_raw
-from vla_perception.image_encodings import Uint8Array
+from vla_perception.image.decoding import RawImage, checked_layout, decode_compressed, decode_raw
+from vla_perception.image.encodings import Uint8Array
 
 BRIDGED = frozenset({"rgb8", "bgr8", "rgba8", "bgra8", "mono8", "mono16", "yuv422", "yuv422_yuy2"})
 """Encodings for which cv_bridge converts as this package does."""

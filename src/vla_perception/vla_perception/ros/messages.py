@@ -10,11 +10,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from vla_msgs.msg import Observation
-from vla_perception.image_encodings import Uint8Array
-from vla_perception.observation_intake import Frame
-from vla_perception.pose_buffer import PoseSample
-from vla_perception.robot_state import RobotState
-from vla_perception.stamped_ring import NS_PER_S
+from vla_perception.camera.observation_intake import Frame
+from vla_perception.image.encodings import Uint8Array
+from vla_perception.state.pose_buffer import PoseSample
+from vla_perception.state.robot_state import RobotState
+from vla_perception.state.stamped_ring import NS_PER_S
 
 
 def time_from_msg(stamp: Time) -> int:

@@ -14,7 +14,7 @@ from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ActionValueError, ObservationError
 from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Observation
-from vla_policy.runner import State, Status, Task
+from vla_policy.run.runner import State, Status, Task
 
 Scene = dict[str, np.ndarray]
 LEVELS = {State.WAITING: DiagnosticStatus.WARN, State.ERROR: DiagnosticStatus.ERROR}

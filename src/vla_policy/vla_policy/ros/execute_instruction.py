@@ -13,7 +13,7 @@ from rclpy.task import Future
 
 from vla_msgs.action import ExecuteInstruction
 from vla_policy.goal import STOPPED, Outcome, goal_outcome, goal_refusal, means_stop
-from vla_policy.runner import Status
+from vla_policy.run.runner import Status
 
 TICK_S = 0.1
 FEEDBACK_TICKS = 5

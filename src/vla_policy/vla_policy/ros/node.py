@@ -21,9 +21,9 @@ from vla_policy.ros import conversions
 from vla_policy.ros.execute_instruction import Hooks, InstructionAction
 from vla_policy.ros.parameters import declare_settings
 from vla_policy.ros.questions import QuestionService
-from vla_policy.runner import Job, PolicyRunner, Stamped, State, Status
+from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Status
+from vla_policy.run.worker import InferenceWorker
 from vla_policy.settings import Settings
-from vla_policy.worker import InferenceWorker
 
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vla_policy.action_space import ActionSpace
-from vla_policy.action_steps import check_space, step_from_vector
+from vla_policy.action.space import ActionSpace
+from vla_policy.action.steps import check_space, step_from_vector
+from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionSpaceError, CheckpointError, ConfigurationError, InstructionError, ObservationError
 from vla_policy.policy import ActionChunk, Observation, Policy, PolicyConfig
 from vla_policy.rt1.checkpoint import CONFIG_FILE, Checkpoint, load_checkpoint
 from vla_policy.rt1.instruction import InstructionEncoder
 from vla_policy.rt1.proprio import check_channels, initial_gripper_command, proprio_vector
-from vla_policy.tokenizer import ActionTokenizer
 
 SHIPPED = Path(__file__).resolve().parent / "weights"
 NEIGHBOURS = 2  # bins on either side of the most probable one that Decoding.EXPECTED averages

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vla_policy.action_space import ActionSpace
+from vla_policy.action.space import ActionSpace
 from vla_policy.errors import ActionSpaceError, ConfigurationError
 
 LOW_QUANTILE, HIGH_QUANTILE = 0.01, 0.99

@@ -10,19 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vla_policy.action_steps import check_space, step_from_vector
+from vla_policy.action.motion_limits import MotionLimits
+from vla_policy.action.steps import check_space, step_from_vector
+from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InstructionError, PolicyError
-from vla_policy.motion_limits import MotionLimits
 from vla_policy.policy import ActionChunk, Answer, Observation, Policy, PolicyConfig
 from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
-from vla_policy.rt2.cached_model import CachedModel
-from vla_policy.rt2.checkpoint import RT2Checkpoint, find_checkpoint, load_checkpoint
-from vla_policy.rt2.constraint import LegalBins
-from vla_policy.rt2.decode import ActionDecoder, Decoded, Mass
-from vla_policy.rt2.generate import TextGenerator
-from vla_policy.rt2.loading import chosen_device
+from vla_policy.rt2.decoding.cached_model import CachedModel
+from vla_policy.rt2.decoding.constraint import LegalBins
+from vla_policy.rt2.decoding.decode import ActionDecoder, Decoded, Mass
+from vla_policy.rt2.decoding.generate import TextGenerator
+from vla_policy.rt2.model.checkpoint import RT2Checkpoint, find_checkpoint, load_checkpoint
+from vla_policy.rt2.model.loading import chosen_device
 from vla_policy.rt2.options import AUTO, Options, options_from, text_option
-from vla_policy.tokenizer import ActionTokenizer
 
 DEFAULT_MAX_WIDTH = 0.08  # [m]
 PLAN_PERIOD_S = 5.0  # a plan older than this is made anew

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vla_policy.action.tokenizer import openvla_ids
 from vla_policy.errors import VocabularyError
-from vla_policy.tokenizer import openvla_ids
 
 NEW_TOKEN = "<act_{}>"
 CONTEXTS = ("A: ", "A:")  # where an integer is produced: after a space, or straight after the prompt

@@ -7,10 +7,10 @@ from collections import Counter
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
-from vla_sim.commands import CommandError, Joints, check_trajectory
 from vla_sim.ros.messages import age_from_msg, points_from_msg
-from vla_sim.simulation import Simulation
-from vla_sim.trajectory import TrajectoryPoint
+from vla_sim.run.commands import CommandError, Joints, check_trajectory
+from vla_sim.run.trajectory import TrajectoryPoint
+from vla_sim.world.simulation import Simulation
 
 WARN_PERIOD_S = 2.0
 

@@ -12,9 +12,9 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_msgs.msg import SceneState
-from vla_sim.commands import ReceivedPoint
-from vla_sim.loops import Shot
-from vla_sim.simulation import JointReading, SceneReading
+from vla_sim.run.commands import ReceivedPoint
+from vla_sim.run.loops import Shot
+from vla_sim.world.simulation import JointReading, SceneReading
 
 
 def time_to_msg(stamp_ns: int) -> Time:

@@ -13,7 +13,6 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from vla_msgs.msg import SceneState, TaskStatus
 from vla_msgs.srv import SetTask
-from vla_sim.loops import VIEWER_NICE, CameraLoop, PhysicsLoop, Shot
 from vla_sim.ros.command_intake import CommandIntake
 from vla_sim.ros.messages import (
     camera_info_to_msg,
@@ -24,11 +23,12 @@ from vla_sim.ros.messages import (
     status_to_msg,
 )
 from vla_sim.ros.parameters import declare_settings
-from vla_sim.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
+from vla_sim.run.loops import VIEWER_NICE, CameraLoop, PhysicsLoop, Shot
 from vla_sim.settings import Settings
-from vla_sim.simulation import JointReading, Simulation
-from vla_sim.task import TaskError
-from vla_sim.world import World
+from vla_sim.task.task import TaskError
+from vla_sim.world.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
+from vla_sim.world.simulation import JointReading, Simulation
+from vla_sim.world.world import World
 
 SCENE_PERIOD_S, STATUS_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.05, 0.1, 1.0
 SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a warning is due

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import INFO_FILE, RT2Info, check_vocabulary, read_info
-from vla_policy.rt2.decode_settings import Mode
+from vla_policy.rt2.decoding.decode_settings import Mode
+from vla_policy.rt2.model.backend import VlmBackend
+from vla_policy.rt2.model.checkpoint import INFO_FILE, RT2Info, check_vocabulary, read_info
 from vla_policy.rt2.prompt import PromptTemplate
 from vla_policy.rt2.vocabulary import Strategy
 
-from vla_training.errors import TrainingError
-from vla_training.rt2.bases import (
+from vla_training.rt1.command import say
+from vla_training.rt2.base.bases import (
     OF_BASE,
     SMALL,
     add_lora,
@@ -29,18 +29,18 @@ from vla_training.rt2.bases import (
     read_prompt,
     rows_of,
 )
+from vla_training.rt2.base.small_vlm import PATCH
 from vla_training.rt2.collate import SharedImages
-from vla_training.rt2.grounding import Grounding
-from vla_training.rt2.image_text import ImageTextSource, fitting, read_image_text
-from vla_training.rt2.labels import ActionLabels, action_space
-from vla_training.rt2.robot_data import RobotData
-from vla_training.rt2.samples import Mixture, RobotSource, SceneSource, Source, TextEncoder
+from vla_training.rt2.samples.grounding import Grounding
+from vla_training.rt2.samples.image_text import ImageTextSource, fitting, read_image_text
+from vla_training.rt2.samples.labels import ActionLabels, action_space
+from vla_training.rt2.samples.robot_data import RobotData
+from vla_training.rt2.samples.samples import Mixture, RobotSource, SceneSource, Source, TextEncoder
 from vla_training.rt2.settings import RT2Settings
-from vla_training.rt2.small_vlm import PATCH
 from vla_training.rt2.trainer import CHECKPOINT, RT2Trainer
 from vla_training.rt2.validation import HeldOut
-from vla_training.train_command import say
-from vla_training.train_state import STATE_FILE
+from vla_training.run.errors import TrainingError
+from vla_training.run.train_state import STATE_FILE
 
 
 def assemble(

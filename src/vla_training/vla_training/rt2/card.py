@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vla_training.card_text import LIMITS, measured_table, validation_table, write_files
-from vla_training.errors import TrainingError
+from vla_training.run.card_text import LIMITS, measured_table, validation_table, write_files
+from vla_training.run.errors import TrainingError
 
 CARD, DATA, INFO = "README.md", "card.json", "rt2.json"
 _VALIDATION = {

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from vla_policy.rt2.backend import VlmBackend
+from vla_policy.rt2.model.backend import VlmBackend
 
 from vla_training.rt2.packing import NO_DIMENSION, PackedBatch, TokenSample, pack
-from vla_training.rt2.samples import Group, Sample
+from vla_training.rt2.samples.samples import Group, Sample
 
 PACKABLE = ("fast_vlm", "llava")  # image tokens stand first, repeat one placeholder, and attention is causal
 

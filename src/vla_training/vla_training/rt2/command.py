@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vla_training.arguments import Parser, natural, positive, share
-from vla_training.errors import TrainingError
-from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, read
-from vla_training.run_record import RECORD, read_record, write_record
-from vla_training.train_command import INTERRUPTED, chosen_device, say, stop_flag
+from vla_training.rt1.command import INTERRUPTED, chosen_device, say, stop_flag
+from vla_training.run.arguments import Parser, natural, positive, share
+from vla_training.run.errors import TrainingError
+from vla_training.run.run_log import TRAIN_LOG, VALIDATION_LOG, read
+from vla_training.run.run_record import RECORD, read_record, write_record
 
 if TYPE_CHECKING:
-    from vla_training.rt2.robot_data import RobotData
+    from vla_training.rt2.samples.robot_data import RobotData
     from vla_training.rt2.trainer import RT2Trainer
 
 SMALL_RECIPE = {"rate": 1e-3, "soft_bins": 3.0, "read_back": 30.0, "grounding": 0.5, "prompt": "small"}
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    from vla_training.rt2.robot_data import load_robot_data
+    from vla_training.rt2.samples.robot_data import load_robot_data
 
     device = chosen_device(arguments.device)
     data = load_robot_data(arguments.data, say)
@@ -63,7 +63,7 @@ def _make(arguments: argparse.Namespace, data: RobotData, device: str) -> tuple[
 
 def recipe(arguments: argparse.Namespace) -> dict[str, Any]:
     """What is not given on the command line, by what the run begins with."""
-    from vla_training.rt2.bases import SMALL, recipe_of_base
+    from vla_training.rt2.base.bases import SMALL, recipe_of_base
 
     values: dict[str, Any] = SMALL_RECIPE if arguments.base == SMALL else BASE_RECIPE | recipe_of_base(arguments.base)
     if arguments.lora:
@@ -91,7 +91,7 @@ def _train(trainer: RT2Trainer, validate: Any, record: dict[str, Any]) -> int:
 
 def _begin(arguments: argparse.Namespace) -> None:
     """Make the folder, or check that it holds a run that began alike. Raises TrainingError."""
-    from vla_training.train_state import STATE_FILE
+    from vla_training.run.train_state import STATE_FILE
 
     folder: Path = arguments.out
     if arguments.resume and not (folder / STATE_FILE).exists():

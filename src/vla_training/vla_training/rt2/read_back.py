@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from vla_policy.action_space import ActionSpace
+from vla_policy.action.space import ActionSpace
 from vla_policy.rt2.vocabulary import ActionVocabulary
 
 from vla_training.rt2.packing import PackedBatch

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from vla_policy.action_space import ActionSpace
+from vla_policy.action.space import ActionSpace
 from vla_policy.rt2.vocabulary import ActionVocabulary
 
 SOFTENED = ("x", "y", "z")

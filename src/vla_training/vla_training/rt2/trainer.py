@@ -15,20 +15,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from vla_policy.rt2.backend import VlmBackend
-from vla_policy.rt2.checkpoint import RT2Info, save_checkpoint
-from vla_policy.rt2.decode_settings import Mode, median_bin
+from vla_policy.rt2.decoding.decode_settings import Mode, median_bin
+from vla_policy.rt2.model.backend import VlmBackend
+from vla_policy.rt2.model.checkpoint import RT2Info, save_checkpoint
 
+from vla_training.rt2.base.probe import LAYER, OffsetProbe
 from vla_training.rt2.collate import Collator, collator, to_device
-from vla_training.rt2.grounding import Grounding
 from vla_training.rt2.packing import PackedBatch
-from vla_training.rt2.probe import LAYER, OffsetProbe
 from vla_training.rt2.read_back import ReadBack
-from vla_training.rt2.samples import Group, Source
+from vla_training.rt2.samples.grounding import Grounding
+from vla_training.rt2.samples.samples import Group, Source
 from vla_training.rt2.settings import RT2Settings
 from vla_training.rt2.token_loss import TokenLoss
-from vla_training.run_log import TRAIN_LOG, VALIDATION_LOG, append, drop_after
-from vla_training.train_state import load_state, save_state
+from vla_training.run.run_log import TRAIN_LOG, VALIDATION_LOG, append, drop_after
+from vla_training.run.train_state import load_state, save_state
 
 CHECKPOINT = "checkpoint"
 Validate = Callable[["RT2Trainer"], dict[str, float]]

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from vla_policy.presets import RT2_TABLETOP
+from vla_policy.action.presets import RT2_TABLETOP
 
-from vla_training.frames import ALL_TASKS, FrameTable
-from vla_training.language import training_sentences
-from vla_training.rt2.labels import TRANSLATION, ActionLabels
-from vla_training.rt2.samples import Group, RobotSource, Sample, SceneSource
+from vla_training.data.frames import ALL_TASKS, FrameTable
+from vla_training.data.language import training_sentences
+from vla_training.rt1.training_data import TaskDraw
+from vla_training.rt2.samples.labels import TRANSLATION, ActionLabels
+from vla_training.rt2.samples.samples import Group, RobotSource, Sample, SceneSource
 from vla_training.rt2.trainer import RT2Trainer
-from vla_training.training_data import TaskDraw
 
 Actions = NDArray[np.float64]
 TERMINATE, GRIPPER = RT2_TABLETOP.index("terminate"), RT2_TABLETOP.index("gripper")

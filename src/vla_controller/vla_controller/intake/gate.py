@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The safety gate: pure checks with named refusals. A refused chunk changes nothing; the arm stops by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_controller.intake.chunk import ActionMode, Chunk, DeltaReference, Refusal, Step
+from vla_controller.robot_config import RobotConfig
+from vla_controller.rotation import Pose, rotation_between
+from vla_controller.settings import ControllerSettings
+
+Array = npt.NDArray[np.float64]
+
+JOINT_MODES = (ActionMode.JOINT_POSITION, ActionMode.JOINT_DELTA, ActionMode.JOINT_VELOCITY)
+
+
+@dataclass(frozen=True, slots=True)
+class GateContext:
+    """What a chunk is judged against."""
+
+    now: float  # [s]
+    config: RobotConfig
+    settings: ControllerSettings
+    instruction_id: str | None  # None before the first instruction
+    stopped: bool  # halted until a new instruction comes
+    last_order: tuple[float, int] | None  # (stamp, sequence) of the last chunk accepted
+
+
+def check_chunk(chunk: Chunk, context: GateContext) -> Refusal | None:
+    """First reason to refuse ``chunk``, or None when every check passes."""
+    for check in _CHECKS:
+        refusal = check(chunk, context)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def check_first_target(
+    start: Pose | Array, target: Pose | Array, settings: ControllerSettings, absolute_pose: bool
+) -> Refusal | None:
+    """Refuse a first target too far from where the arm is commanded now (both poses, or both joint vectors)."""
+    if isinstance(start, Pose) and isinstance(target, Pose):
+        distance = _norm(target.position - start.position)
+        turn = _norm(rotation_between(start.quaternion, target.quaternion))
+        most = settings.max_step_translation if absolute_pose else settings.max_jump_translation
+        most_turn = settings.max_step_rotation if absolute_pose else settings.max_jump_rotation
+        if distance > most:
+            return Refusal("step_too_large", f"first target is {distance:.3f} m away; at most {most} m")
+    else:
+        turn = float(np.max(np.abs(np.asarray(target) - np.asarray(start))))
+        most_turn = settings.max_jump_rotation
+    if turn > most_turn:
+        return Refusal("step_too_large", f"first target is {turn:.3f} rad away; at most {most_turn:.3f} rad")
+    return None
+
+
+def clamp_to_workspace(pose: Pose, config: RobotConfig) -> tuple[Pose, bool]:
+    """``pose`` with its position moved onto the workspace box, and whether that changed it."""
+    inside = np.clip(pose.position, config.workspace_lower, config.workspace_upper)
+    return Pose(inside, pose.quaternion), bool(np.any(inside != pose.position))
+
+
+def _norm(vector: Array) -> float:
+    return math.sqrt(float(vector @ vector))
+
+
+def _mode(chunk: Chunk, context: GateContext) -> Refusal | None:
+    if chunk.mode not in tuple(ActionMode):
+        return Refusal("bad_mode", f"mode {chunk.mode}; valid: {', '.join(f'{m.value} {m.name}' for m in ActionMode)}")
+    if chunk.delta_reference not in tuple(DeltaReference):
+        return Refusal("bad_mode", f"delta_reference {chunk.delta_reference}; valid: 0 OBSERVED, 1 COMMANDED")
+    return None
+
+
+def _steps(chunk: Chunk, context: GateContext) -> Refusal | None:
+    if not chunk.steps:
+        return Refusal("empty_chunk", "a chunk needs at least one step")
+    if len(chunk.steps) > context.settings.max_steps:
+        return Refusal("too_many_steps", f"{len(chunk.steps)} steps; at most {context.settings.max_steps}")
+    if not 0.0 < chunk.period <= context.settings.max_period:
+        return Refusal("bad_period", f"period {chunk.period} s; must be in (0, {context.settings.max_period}] s")
+    return None
+
+
+def _instruction(chunk: Chunk, context: GateContext) -> Refusal | None:
+    if context.stopped:
+        return Refusal("stopped", "halted (stop, reset, home or a trajectory); a new instruction is needed")
+    if context.instruction_id is None:
+        return Refusal("wrong_instruction", f"chunk for {chunk.instruction_id!r}, but there is no instruction yet")
+    if chunk.instruction_id != context.instruction_id:
+        return Refusal(
+            "wrong_instruction", f"chunk for {chunk.instruction_id!r}, current is {context.instruction_id!r}"
+        )
+    return None
+
+
+def _age(chunk: Chunk, context: GateContext) -> Refusal | None:
+    if not math.isfinite(chunk.stamp):
+        return Refusal("non_finite", f"stamp is {chunk.stamp}")
+    age, settings = context.now - chunk.stamp, context.settings
+    if age > settings.max_chunk_age:
+        return Refusal("chunk_too_old", f"observation is {age:.3f} s old; at most {settings.max_chunk_age} s")
+    if -age > settings.max_chunk_lead:
+        return Refusal("chunk_from_future", f"stamp is {-age:.3f} s ahead; at most {settings.max_chunk_lead} s")
+    order = (chunk.stamp, chunk.sequence)
+    if context.last_order is not None and order <= context.last_order:
+        return Refusal("out_of_order", f"(stamp, sequence) {order} does not follow {context.last_order}")
+    return None
+
+
+def _names(chunk: Chunk, context: GateContext) -> Refusal | None:
+    config = context.config
+    if chunk.mode not in JOINT_MODES:
+        if chunk.frame_id != config.base_frame:
+            return Refusal("wrong_frame", f"frame {chunk.frame_id!r}; must be {config.base_frame!r}")
+        return None
+    if sorted(chunk.joint_names) != sorted(config.joints):
+        return Refusal("wrong_joints", f"joints {list(chunk.joint_names)}; must be {list(config.joints)} in any order")
+    return None
+
+
+def _used(chunk: Chunk) -> Iterator[tuple[str, Array | None, int]]:
+    """Name, value and length of every array that the chunk's mode reads."""
+    n = len(chunk.joint_names)
+    if chunk.delta_reference == DeltaReference.OBSERVED:
+        if chunk.mode == ActionMode.EE_DELTA:
+            yield from _pose_parts("observed_pose", chunk.observed_pose)
+        elif chunk.mode == ActionMode.JOINT_DELTA:
+            yield "observed_joints", chunk.observed_joints, n
+    for k, step in enumerate(chunk.steps):
+        yield f"steps[{k}].base", step.base, 3
+        if chunk.mode == ActionMode.EE_DELTA:
+            yield f"steps[{k}].translation", step.translation, 3
+            yield f"steps[{k}].rotation", step.rotation_vector, 3
+        elif chunk.mode == ActionMode.EE_POSE:
+            yield from _pose_parts(f"steps[{k}].pose", step.pose)
+        else:
+            yield f"steps[{k}].joints", step.joints, n
+
+
+def _pose_parts(name: str, pose: Pose | None) -> Iterator[tuple[str, Array | None, int]]:
+    yield f"{name}.position", None if pose is None else pose.position, 3
+    yield f"{name}.orientation", None if pose is None else pose.quaternion, 4
+
+
+def _numbers(chunk: Chunk, context: GateContext) -> Refusal | None:
+    for name, value, length in _used(chunk):
+        if value is None or value.shape != (length,):
+            wrong = "wrong_joints" if "joints" in name else "bad_shape"
+            return Refusal(wrong, f"{name} must hold {length} numbers, got {None if value is None else value.shape}")
+        if not np.all(np.isfinite(value)):
+            return Refusal("non_finite", f"{name} is {value.tolist()}")
+        if name.endswith("orientation") and abs(_norm(value) - 1.0) > 1e-2:
+            return Refusal("bad_quaternion", f"{name} has norm {_norm(value):.4f}; must be 1")
+    for k, step in enumerate(chunk.steps):
+        if not math.isnan(step.gripper) and not -1e-3 <= step.gripper <= 1.001:
+            return Refusal("gripper_range", f"steps[{k}].gripper is {step.gripper}; must be 0 to 1, or NaN to leave it")
+    return None
+
+
+def _sizes(chunk: Chunk, context: GateContext) -> Refusal | None:
+    previous: Step | None = None
+    most, most_turn = context.settings.max_step_translation, context.settings.max_step_rotation
+    for k, step in enumerate(chunk.steps):
+        translation, rotation = _step_size(chunk, step, previous)
+        previous = step
+        if translation > most:
+            return Refusal("step_too_large", f"steps[{k}] moves {translation:.3f} m; at most {most} m")
+        if rotation > most_turn:
+            return Refusal("step_too_large", f"steps[{k}] turns {rotation:.3f} rad; at most {most_turn:.3f} rad")
+    return None
+
+
+def _step_size(chunk: Chunk, step: Step, previous: Step | None) -> tuple[float, float]:
+    """Translation [m] and rotation (tool, or largest joint) [rad] of a step against the one before."""
+    if chunk.mode == ActionMode.EE_DELTA:
+        return _norm(step.translation), _norm(step.rotation_vector)
+    if step.joints is not None and chunk.mode in JOINT_MODES:
+        if chunk.mode == ActionMode.JOINT_DELTA:
+            return 0.0, float(np.max(np.abs(step.joints)))
+        if chunk.mode == ActionMode.JOINT_VELOCITY:
+            return 0.0, float(np.max(np.abs(step.joints))) * chunk.period
+        if previous is not None and previous.joints is not None:
+            return 0.0, float(np.max(np.abs(step.joints - previous.joints)))
+    if step.pose is not None and previous is not None and previous.pose is not None:
+        turn = rotation_between(previous.pose.quaternion, step.pose.quaternion)
+        return _norm(step.pose.position - previous.pose.position), _norm(turn)
+    return 0.0, 0.0
+
+
+_CHECKS: tuple[Callable[[Chunk, GateContext], Refusal | None], ...] = (
+    _mode, _steps, _instruction, _age, _names, _numbers, _sizes,
+)  # fmt: skip

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From accepted steps to jerk-limited setpoints."""

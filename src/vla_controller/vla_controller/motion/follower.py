@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leads the arm along the planner's path: smoothed, inside the limits, and only where it can still stop in time."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_controller.arm.collision import Clearance
+from vla_controller.intake.chunk import Refusal
+from vla_controller.motion.limiter import JointState, SetpointLimiter
+from vla_controller.motion.planner import Planner
+from vla_controller.motion.smoothing import ReferenceFilter
+from vla_controller.motion.stop_guard import StopGuard
+from vla_controller.robot_config import JointLimits
+
+Array = npt.NDArray[np.float64]
+
+_TOP_SPEED_SHARE = 0.95  # that the reference may ask for
+_SETTLE_TIME = 1.0  # [s] after a path's end, at most, to reach it
+_SETTLED = 1e-4  # [rad], [rad/s] within which a path counts as done
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Where the arm is to be one tick on, and what that means for the path."""
+
+    state: JointState
+    hindrance: Refusal | None = None  # why the arm brakes instead of following
+    done: bool = False  # the path's end is reached, or was not in time
+
+
+class Follower:
+    """One tick at a time; remembers what was wanted, for the status."""
+
+    def __init__(self, limits: JointLimits, clearance: Clearance | None, smoothing: float, dt: float) -> None:
+        """``smoothing`` [s] of the reference, ``dt`` [s] between ticks; ``clearance`` None: no collision model."""
+        self._limiter = SetpointLimiter(limits, dt)
+        self._guard = StopGuard(self._limiter, clearance, dt)
+        self._filter = ReferenceFilter(smoothing, dt)
+        self._reach = _TOP_SPEED_SHARE * limits.velocity * dt
+        self._smoothing, self._dt = smoothing, dt
+        self._wanted: deque[tuple[float, Array]] = deque(maxlen=256)
+
+    def start(self, q: Array, qd: Array) -> JointState:
+        """State of an arm that was found at ``q`` (n,) [rad] with ``qd`` (n,) [rad/s]."""
+        return self._limiter.start(q, qd)
+
+    def begin(self, state: JointState) -> None:
+        """A path begins at ``state``."""
+        self._filter.start(state.q)
+
+    def forget(self) -> None:
+        """What was wanted does not count any more."""
+        self._wanted.clear()
+
+    def brake(self, state: JointState) -> JointState:
+        """One tick of the hardest stop that the limits allow."""
+        return self._limiter.brake(state)
+
+    def advance(self, state: JointState, planner: Planner, now: float) -> Advance:
+        """One tick along the planner's path, from ``state`` at ``now`` [s]."""
+        end, ahead = planner.end, now + self._dt + self._smoothing
+        target = planner.target(ahead, self._dt, self._filter.input, self._reach)
+        self._wanted.append((ahead, target))
+        wish, over = self._filter.step(state, target), now >= end and planner.over
+        if over and np.max(np.abs(wish.q - target)) < _SETTLED and np.max(np.abs(wish.qd)) < _SETTLED:
+            wish = JointState(target, np.zeros_like(target), np.zeros_like(target))
+        after = self._limiter.track(state, wish, target)
+        if after.at_rest and now + 2.0 * self._dt > planner.rest_by + 1e-6:  # the next tick would be too late to say so
+            after = after.still()
+        hindrance = self._guard.check(state, after, now, planner.rest_by)
+        if hindrance is not None:
+            return Advance(self._limiter.brake(state), hindrance)
+        arrived = after.at_rest and bool(np.max(np.abs(after.q - target)) < _SETTLED)
+        return Advance(after, done=over and (arrived or now - end > _SETTLE_TIME))
+
+    def wanted(self, time: float, otherwise: Array) -> Array:
+        """Where the path wanted the joints (n,) [rad] at ``time`` [s]; ``otherwise`` without one."""
+        while len(self._wanted) > 1 and self._wanted[1][0] <= time + 1e-9:
+            self._wanted.popleft()
+        return self._wanted[0][1] if self._wanted and self._wanted[0][0] <= time + 1e-9 else otherwise

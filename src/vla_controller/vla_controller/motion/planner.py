@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the chunks accepted so far still want: a path of tool poses or of joints, and gripper openings on the way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.intake.chunk import ActionMode, Chunk, DeltaReference, Refusal
+from vla_controller.intake.gate import JOINT_MODES, check_first_target, clamp_to_workspace
+from vla_controller.motion.reference import (
+    Path,
+    Schedule,
+    Waypoint,
+    join,
+    joint_targets,
+    pose_targets,
+    sample_joints,
+    sample_pose,
+    schedule,
+    start_time,
+)
+from vla_controller.refusals import RefusalLog
+from vla_controller.robot_config import RobotConfig
+from vla_controller.rotation import Pose
+from vla_controller.settings import ControllerSettings
+from vla_controller.trajectory.curve import Curve
+
+Array = npt.NDArray[np.float64]
+
+_IK_ITERATIONS = 3  # in a tick; what remains is made up for in the next
+REST_TIME = 0.5  # [s] after the last due step in which the arm comes to rest, come what may
+_CATCH_UP, _MOST_GAIN = 0.5, 0.5  # [1/s] gain in speed for each second that the reference is behind; at most
+_GO_SHARE = 0.3  # of the top speeds, for going home
+_UNREACHABLE_DISTANCE = 0.02  # [m] between a target and the nearest pose that the arm can take
+
+
+class Planner:
+    """Holds one path at a time; chunks that passed the gate bend it."""
+
+    def __init__(
+        self, config: RobotConfig, settings: ControllerSettings, kinematics: Kinematics, log: RefusalLog
+    ) -> None:
+        """Start without a path."""
+        self._config, self._settings, self._kinematics, self._log = config, settings, kinematics, log
+        self._poses: Path[Pose] | None = None
+        self._joints: Path[Array] | None = None
+        self._curve: Curve | None = None
+        self._ik_seed = config.home
+        self._openings: list[tuple[float, float]] = []  # when due [s], gripper opening
+        self._position = -math.inf
+        self._rest_by = math.inf
+        self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first
+        self.steps_late = 0
+
+    def clear(self) -> None:
+        """Drop the path; gripper and counts stay."""
+        self._poses = self._joints = self._curve = None
+        self._openings = []
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a path."""
+        return self._poses is not None or self._joints is not None or self._curve is not None
+
+    @property
+    def end(self) -> float:
+        """Time of the last step [s]; minus infinity without a path."""
+        path = self._curve or self._poses or self._joints
+        return path.end if path is not None else -math.inf
+
+    @property
+    def rest_by(self) -> float:
+        """When the arm must stand still again [s]; infinity where a plan has its own end."""
+        return self._rest_by
+
+    @property
+    def over(self) -> bool:
+        """Whether the reference has come to the path's end."""
+        return self._position >= self.end - 1e-9
+
+    def target(self, ahead: float, dt: float, before: Array, reach: Array) -> Array:
+        """Joints (n,) [rad] to want ``dt`` [s] after those wanted ``before``, at most ``reach`` (n,) [rad] from them.
+
+        The reference goes along the path with time, up to ``ahead`` [s]. Where the path ended before its next chunk
+        came, it waits, and makes up for that little by little: speed does not waver with the chunks' arrival.
+        Chunks that ask for more than ``reach`` are followed more slowly, not on another way.
+        """
+        gain = min(_MOST_GAIN, max(0.0, _CATCH_UP * (ahead - self._position - dt)))
+        self._position = time = min(self._position + dt * (1.0 + gain), max(ahead, self._position), self.end)
+        if self._curve is not None:
+            self._position = min(ahead, self.end)
+            return self._curve.sample(self._position)
+        if self._poses is None:
+            if self._joints is None:
+                raise ValueError("there is no path")
+            return _towards(sample_joints(self._joints, time), before, reach)
+        pose = sample_pose(self._poses, time)
+        joints, distance, _ = self._kinematics.ik(before, pose, _IK_ITERATIONS)
+        self._ik_seed = _towards(joints, before, reach)
+        if distance > _UNREACHABLE_DISTANCE:
+            target = pose.position.round(3).tolist()
+            self._log.add(Refusal("unreachable", f"the arm comes no nearer to {target} m than {distance:.3f} m"))
+        return self._ik_seed
+
+    def advance_gripper(self, now: float) -> None:
+        """Take over the gripper openings that have become due."""
+        while self._openings and self._openings[0][0] <= now:
+            self.gripper = self._openings.pop(0)[1]
+
+    def follow(self, chunk: Chunk, now: float, setpoint: Array) -> Refusal | None:
+        """Bend the path towards a chunk that passed the gate; ``setpoint`` (n,) [rad] is what was sent last."""
+        plan = schedule(chunk, now, self._settings.latency_budget)
+        self.steps_late += plan.late
+        if not plan.indices:
+            reason = f"all {plan.late} steps were due before {now:.3f} s; the stamp is {chunk.stamp:.3f} s"
+            return Refusal("all_steps_late", reason)
+        self.advance_gripper(now)
+        position = self._position
+        self._position = position if self.active else now + self._settings.smoothing
+        follow = self._follow_joints if chunk.mode in JOINT_MODES else self._follow_poses
+        refusal = follow(chunk, plan, setpoint)
+        if refusal is not None:
+            self._position = position
+            return refusal
+        self._rest_by = max(now, plan.times[-1]) + REST_TIME
+        openings = [(due, chunk.steps[k].gripper) for k, due in zip(plan.indices, plan.times, strict=True)]
+        self._openings = [item for item in self._openings if item[0] < plan.times[0]]
+        self._openings += [(due, min(1.0, max(0.0, g))) for due, g in openings if not math.isnan(g)]
+        return None
+
+    def follow_curve(self, curve: Curve) -> None:
+        """Replace the path by a planned trajectory."""
+        self._poses = self._joints = None
+        self._openings = []
+        self._curve, self._rest_by = curve, math.inf
+
+    def go(self, now: float, setpoint: Array, joints: Array) -> None:
+        """Replace the path by a straight one in joint space from ``setpoint`` to ``joints``, both (n,) [rad]."""
+        speed = _GO_SHARE * self._config.limits.velocity
+        duration = max(0.1, float(np.max(np.abs(joints - setpoint) / speed)))
+        self._joints = Path((Waypoint(now, setpoint), Waypoint(now + duration, joints)))
+        self._poses, self._rest_by, self._position = None, math.inf, now
+        self._openings = []
+
+    def _follow_poses(self, chunk: Chunk, plan: Schedule, setpoint: Array) -> Refusal | None:
+        commanded = self._kinematics.fk(setpoint)
+        present, seed = commanded, setpoint
+        if self._poses is not None:
+            present, seed = sample_pose(self._poses, self._position), self._ik_seed
+        elif self._joints is not None:
+            seed = sample_joints(self._joints, self._position)
+            present = self._kinematics.fk(seed)
+        targets = pose_targets(chunk, commanded)
+        absolute = chunk.mode == ActionMode.EE_POSE
+        refusal = check_first_target(present, targets[plan.indices[0]], self._settings, absolute)
+        if refusal is not None:
+            return refusal
+        clamped = [clamp_to_workspace(target, self._config) for target in targets]
+        outside = [targets[k].position for k in plan.indices if clamped[k][1]]
+        if outside:
+            box = f"{self._config.workspace_lower.tolist()} to {self._config.workspace_upper.tolist()}"
+            reason = f"target {outside[0].round(3).tolist()} m moved onto the box {box} m"
+            self._log.add(Refusal("workspace_clamped", reason))
+        self._ik_seed, self._joints = seed, None
+        old = None if _replaces(chunk) else self._poses
+        self._position = start_time(old, self._position, chunk, plan)
+        self._poses = join(old, present, self._position, chunk, plan, [pose for pose, _ in clamped])
+        return None
+
+    def _follow_joints(self, chunk: Chunk, plan: Schedule, setpoint: Array) -> Refusal | None:
+        present = setpoint if self._poses is None else self._ik_seed
+        if self._joints is not None:
+            present = sample_joints(self._joints, self._position)
+        targets = joint_targets(chunk, self._config.joints, plan, setpoint, present)
+        refusal = check_first_target(present, targets[plan.indices[0]], self._settings, False)
+        if refusal is not None:
+            return refusal
+        limits = self._config.limits
+        inside = [np.clip(target, limits.lower, limits.upper) for target in targets]
+        if any(np.any(inside[k] != targets[k]) for k in plan.indices):
+            self._log.add(Refusal("joint_limit_clamped", "a target was moved onto the joints' position limits"))
+        old = None if _replaces(chunk) else self._joints
+        self._position = start_time(old, self._position, chunk, plan)
+        self._joints = join(old, present, self._position, chunk, plan, inside)
+        self._poses = None
+        return None
+
+
+def _towards(joints: Array, before: Array, reach: Array) -> Array:
+    """From ``before`` towards ``joints``, straight, as far as no joint leaves its ``reach``; all (n,) [rad]."""
+    change = joints - before
+    nearer: Array = before + change / max(1.0, float(np.max(np.abs(change) / reach)))
+    return nearer
+
+
+def _replaces(chunk: Chunk) -> bool:
+    """Whether what earlier chunks still had to do is dropped, because the chunk starts from the setpoint."""
+    delta = chunk.mode in (ActionMode.EE_DELTA, ActionMode.JOINT_DELTA)
+    return (delta and chunk.delta_reference == DeltaReference.COMMANDED) or chunk.mode == ActionMode.JOINT_VELOCITY

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run: the graph as a child, an operator in it, episodes until they are over."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vla_demo.ros.client import GraphClient
+from vla_demo.run.child import GraphEndedError, GraphProcess, find_vla_up
+from vla_demo.run.plans import Plan
+from vla_demo.run.progress import Progress
+from vla_demo.run.samples import Recording
+from vla_demo.run.session import Session
+
+VIEWER_HZ = 10.0
+NICE = 5  # the recorder yields to the graph that it watches
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What is started and how long it may take. Times in [s]; `log` takes the graph's output."""
+
+    robot: str
+    policy: str
+    checkpoint: str
+    seed: int
+    timeout_s: float
+    start_timeout_s: float
+    log: Path
+    pictures: bool
+
+    def command(self) -> tuple[str, ...]:
+        """The command line that starts the graph; raises GraphEndedError where it is not built."""
+        checkpoint = (f"checkpoint:={self.checkpoint}",) if self.checkpoint else ()
+        words = (f"robot:={self.robot}", "sim:=mujoco", f"policy:={self.policy}", f"seed:={self.seed}", *checkpoint)
+        return (str(find_vla_up()), *words)
+
+
+def run(settings: RunSettings, plans: Sequence[Plan], recording: Recording, progress: Progress) -> None:
+    """Give `plans` to a graph of its own, filling `recording`; the graph is stopped when this returns or raises.
+
+    Raises GraphEndedError when the graph does not come up in time, ends by itself or does not stop cleanly.
+    """
+    with GraphProcess(settings.command(), settings.log) as graph, progress:
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+        with GraphClient(recording, settings.pictures, graph.check) as client:
+            _wait_until_ready(client, graph, settings, progress)
+            Session(
+                client,
+                plans,
+                settings.timeout_s,
+                on_turn=lambda current: progress.running(current, client.now()),
+                on_episode=progress.finished,
+            ).run()
+        progress.say("stopping the graph")
+    if graph.exit_code != 0:
+        progress.say(f"warning: the graph stopped with exit status {graph.exit_code}:\n{graph.tail(6)}")
+
+
+def _wait_until_ready(client: GraphClient, graph: GraphProcess, settings: RunSettings, progress: Progress) -> None:
+    start = time.monotonic()
+
+    def show() -> None:
+        progress.waiting(client.missing(), time.monotonic() - start)
+
+    if not client.wait(lambda: not client.missing(), settings.start_timeout_s, show):
+        missing = "\n".join(f"  - {name}" for name in client.missing())
+        raise GraphEndedError(
+            f"the graph was not ready after {settings.start_timeout_s:g} s; missing:\n{missing}\n"
+            f"end of {settings.log}:\n{graph.tail()}"
+        )
+    progress.say(f"the graph is ready after {time.monotonic() - start:.1f} s")
+    client.stop_observing()
+    refusal = client.start_viewer(VIEWER_HZ) if settings.pictures else ""
+    if refusal:
+        progress.say(f"warning: no outside view in the video: {refusal}")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The robot's state at the time of an image."""

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripted expert behind the policy interface: it reads the simulator's ground truth instead of the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from vla_policy.policy import (
+    ActionChunk,
+    ActionMode,
+    ActionStep,
+    DeltaReference,
+    InstructionError,
+    Observation,
+    ObservationError,
+    Policy,
+    PolicyConfig,
+)
+
+from vla_sim.expert.expert import expert_action, state_of
+from vla_sim.task.task import Task, TaskError, parse_task
+from vla_sim.world.robots import get_robot
+
+
+class ExpertPolicy(Policy):
+    """One step a call, as RT-1; needs the scene."""
+
+    name = "expert"
+    uses_scene = True
+
+    def __init__(self, robot: str, period_s: float) -> None:
+        """`robot`: name of a simulated robot; UnknownRobotError otherwise."""
+        self._robot = get_robot(robot)
+        self._period_s = period_s
+        self._task: Task | None = None
+
+    def reset(self, instruction: str) -> None:
+        """Raises InstructionError when the sentence names no task of this world."""
+        try:
+            self._task = parse_task(instruction)
+        except TaskError as error:
+            raise InstructionError(str(error)) from error
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """The expert's next step."""
+        if self._task is None:
+            raise InstructionError("infer before reset: there is no instruction")
+        if observation.scene is None:
+            raise ObservationError("the expert needs the simulator's scene state and got none")
+        objects = {name: np.asarray(pose) for name, pose in observation.scene.items()}
+        state = state_of(observation.ee_position, observation.gripper_width, objects)
+        action = expert_action(state, self._task, self._robot)
+        done = bool(action.done[0])
+        step = ActionStep(translation=action.translation[0], gripper=float(action.opening[0]), terminate=done)
+        return ActionChunk(observation.stamp, ActionMode.EE_DELTA, DeltaReference.OBSERVED, self._period_s, (step,))
+
+
+def create(config: PolicyConfig) -> ExpertPolicy:
+    """Entry point of the policy registry."""
+    return ExpertPolicy(config.robot or "fr3", config.period_s)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An episode record as the columns of a LeRobotDataset v3.0: frames, the episode's row, the task table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from vla_training.data.lerobot.schema import ACTION, DONE, IMAGE, SCENE, STATE, SUCCESS
+from vla_training.data.lerobot.stats import column_stats, to_columns
+from vla_training.data.record import EpisodeRecord
+
+Columns = Mapping[str, NDArray[Any]]
+PNG_EFFORT = 3  # of 9
+
+
+def frame_columns(record: EpisodeRecord, number: int, start: int, task_index: int, fps: int) -> Columns:
+    """One value a frame, (T, ...); `start` is the data set's index of the first frame."""
+    frames = np.arange(len(record))
+    last = frames == len(record) - 1
+    return {
+        IMAGE: record.images,
+        STATE: np.column_stack([record.joints, record.tcp, record.width]).astype(np.float32),
+        SCENE: np.column_stack([record.blocks.reshape(len(record), -1), record.bowl]).astype(np.float32),
+        ACTION: record.actions.astype(np.float32),
+        DONE: last,
+        SUCCESS: last & record.success,
+        "timestamp": (frames / fps).astype(np.float32),
+        "frame_index": frames,
+        "episode_index": np.full(len(record), number),
+        "index": frames + start,
+        "task_index": np.full(len(record), task_index),
+    }
+
+
+def to_arrow(columns: Columns, schema: pa.Schema) -> pa.Table:
+    """The frames as an Arrow table; pictures become PNG."""
+    return pa.table([_array(columns[name], schema.field(name).type) for name in schema.names], schema=schema)
+
+
+def _array(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    if values.ndim == 4:
+        cells = [{"bytes": _png(image), "path": f"frame-{i:06d}.png"} for i, image in enumerate(values)]
+        return pa.array(cells, type=kind)
+    if values.ndim == 2:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel(), kind.value_type), type=kind)
+    return pa.array(values, type=kind)
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    _, data = cv2.imencode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])
+    return bytes(data)
+
+
+def episode_row(
+    record: EpisodeRecord, seed: int | None, number: int, start: int, where: Mapping[str, int], columns: Columns
+) -> dict[str, Any]:
+    """The episode's row in meta/episodes; `where` is the number of its files."""
+    row: dict[str, Any] = {"episode_index": number, "tasks": [record.text], "length": len(record)}
+    row |= {f"data/{key}": value for key, value in where.items()}
+    row |= {"dataset_from_index": start, "dataset_to_index": start + len(record)}
+    row |= {f"meta/episodes/{key}": value for key, value in where.items()}
+    row |= {"seed": seed, "family": record.task.family, "object": record.task.object, "target": record.task.target}
+    row["success"] = bool(record.success)
+    return row | to_columns({name: column_stats(values) for name, values in columns.items()})
+
+
+def episode_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows of meta/episodes; the seed's column has its type also where no seed is known."""
+    table = pa.Table.from_pylist(list(rows))
+    seeds = pa.array([row["seed"] for row in rows], pa.int64())
+    return table.set_column(table.schema.get_field_index("seed"), "seed", seeds)
+
+
+def task_table(tasks: Mapping[str, int]) -> pa.Table:
+    """As pandas would write a frame that is indexed by the text: LeRobot reads it with pandas."""
+    texts, numbers = list(tasks), list(tasks.values())
+    table = pa.table({"task_index": pa.array(numbers, pa.int64()), "task": pa.array(texts, pa.string())})
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
+        for name, (kind, stored) in kinds.items()
+    ]
+    about = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
+    return table.replace_schema_metadata({"pandas": json.dumps(about)})

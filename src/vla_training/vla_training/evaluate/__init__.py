@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Closed-loop success in lockstep, and answers to questions."""

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph without ROS: world, perception's resize, policy and controller take turns in simulated time.
+
+The classes are those that the nodes wrap. What differs is time: here the simulator waits, and inference takes
+`inference_time` of simulated time, whatever it takes on the clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+from vla_controller.arm_controller import ArmController
+from vla_controller.intake.chunk import Chunk, Refusal, Step
+from vla_controller.robot_config import load_robot_config
+from vla_controller.rotation import Pose
+from vla_perception.image.resizing import resize_to
+from vla_policy.policy import ActionChunk, Observation
+from vla_sim.run.trajectory import TrajectoryPoint
+from vla_sim.world.camera import Camera
+from vla_sim.world.world import World
+
+INSTRUCTION_ID = "lockstep"
+
+
+@dataclass(frozen=True, slots=True)
+class LockstepSettings:
+    """Times in [s]."""
+
+    policy_period: float = 0.2
+    controller_period: float = 0.05
+    inference_time: float = 0.1
+
+
+class Lockstep:
+    """One robot in one world, stepped by hand. Stamps are simulation time."""
+
+    def __init__(
+        self,
+        world: World,
+        camera: Camera | None = None,
+        image_size: tuple[int, int] | None = (128, 160),
+        settings: LockstepSettings | None = None,
+    ) -> None:
+        """`image_size` (height, width): what the policy wants. Without a camera the pictures are black."""
+        self.world = world
+        self.settings = settings or LockstepSettings()
+        self.controller = ArmController(load_robot_config(world.robot.name), self.settings.controller_period)
+        self._camera = camera
+        self._size = image_size or (1, 1)
+        self._sequence = 0
+
+    def forget(self) -> None:
+        """Forget the physics' whole past, clock included, so that an episode does not depend on earlier ones.
+
+        Afterwards the table has to be laid, then `start` called.
+        """
+        mujoco.mj_resetData(self.world.model, self.world.data)
+
+    def start(self, joints: NDArray[np.float64] | None = None, opening: float = 1.0) -> None:
+        """Teleport the arm (default: home), forget everything, let the objects settle."""
+        self.world.reset_robot(self.world.robot.home if joints is None else joints.tolist(), opening)
+        self.controller.reset()
+        self.world.step(0.1)
+        self._sense()
+        self.controller.set_instruction(INSTRUCTION_ID)
+
+    def new_instruction(self) -> None:
+        """What the controller hears when the operator changes the task in mid-run."""
+        self.controller.set_instruction(INSTRUCTION_ID, stop=True)
+        self.controller.set_instruction(INSTRUCTION_ID)
+
+    def observe(self, scene: bool = False, image: bool = True) -> Observation:
+        """What perception would publish now."""
+        names, positions, _ = self.world.joint_state()
+        pose = self._tool_pose()
+        return Observation(
+            stamp=self.world.time,
+            image=self._picture() if image else np.zeros((*self._size, 3), dtype=np.uint8),
+            joint_names=names,
+            joint_position=positions,
+            ee_position=pose.position,
+            ee_quaternion_xyzw=pose.quaternion,
+            gripper_width=self.world.gripper_width,
+            scene=self.world.objects() if scene else None,
+        )
+
+    def apply(self, observation: Observation, chunk: ActionChunk) -> Refusal | None:
+        """Let one policy period pass; the chunk reaches the controller when inference would have ended."""
+        refusal: Refusal | None = None
+        ticks = round(self.settings.policy_period / self.settings.controller_period)
+        arrival = round(self.settings.inference_time / self.settings.controller_period)
+        for tick in range(ticks):
+            if tick == arrival:
+                refusal = self.controller.accept(self._to_chunk(observation, chunk), self.world.time)
+            self._tick()
+        return refusal
+
+    def _tick(self) -> None:
+        dt = self.settings.controller_period
+        setpoint = self.controller.tick(self.world.time)
+        if setpoint is not None:
+            self.world.command_arm([TrajectoryPoint(dt, setpoint.q, setpoint.qd)])
+            if np.isfinite(setpoint.gripper):
+                self.world.command_gripper(self.world.robot.finger_travel(setpoint.gripper))
+        self.world.step(dt)
+        self._sense()
+
+    def _sense(self) -> None:
+        _, positions, velocities = self.world.joint_state()
+        n = len(self.world.robot.joint_names)
+        self.controller.update_joint_state(self.world.time, positions[:n], velocities[:n])
+
+    def _tool_pose(self) -> Pose:
+        _, positions, _ = self.world.joint_state()
+        return self.controller.kinematics.fk(positions[: len(self.world.robot.joint_names)])
+
+    def _picture(self) -> NDArray[np.uint8]:
+        if self._camera is None:
+            return np.zeros((*self._size, 3), dtype=np.uint8)
+        return resize_to(self._camera.render(), self._size)
+
+    def _to_chunk(self, observation: Observation, chunk: ActionChunk) -> Chunk:
+        self._sequence += 1
+        steps = tuple(
+            Step(translation=s.translation, rotation_vector=s.rotation_vector, gripper=s.gripper, terminate=s.terminate)
+            for s in chunk.steps
+        )
+        return Chunk(
+            stamp=chunk.observation_stamp,
+            frame_id=self.controller.config.base_frame,
+            instruction_id=INSTRUCTION_ID,
+            sequence=self._sequence,
+            mode=int(chunk.mode),
+            steps=steps,
+            period=chunk.period_s,
+            delta_reference=int(chunk.delta_reference),
+            observed_pose=Pose(observation.ee_position, observation.ee_quaternion_xyzw),
+        )
