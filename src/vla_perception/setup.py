@@ -18,12 +18,11 @@ setup(
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",
-    description="Camera ingest and instruction intake: from images and sentences to observations and instructions.",
+    description="Camera ingest: from images and joint states to observations.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
             "camera_node = vla_perception.camera_node:main",
-            "instruction_node = vla_perception.instruction_node:main",
         ],
     },
 )

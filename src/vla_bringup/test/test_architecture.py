@@ -10,11 +10,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("src/*/setup.py"))
 MAY_IMPORT = {
-    "vla_perception": {"vla_msgs"},
-    "vla_policy": {"vla_msgs"},
-    "vla_controller": {"vla_msgs"},
-    "vla_sim": {"vla_msgs", "vla_policy.policy", "vla_policy.action.space"},  # the expert is a Policy
-    "vla_training": {"vla_perception", "vla_policy", "vla_controller", "vla_sim"},
+    "vla_core": {"vla_msgs"},
+    "vla_operator": {"vla_core", "vla_msgs"},
+    "vla_perception": {"vla_core", "vla_msgs"},
+    "vla_policy": {"vla_core", "vla_msgs"},
+    "vla_controller": {"vla_core", "vla_msgs"},
+    "vla_sim": {"vla_core", "vla_msgs", "vla_policy.policy", "vla_policy.action.space"},  # the expert is a Policy
+    "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_controller", "vla_sim"},
     "vla_bringup": set(),
     "vla_demo": {"vla_msgs", "vla_bringup"},
 }
@@ -72,7 +74,7 @@ UTTERANCES += ["", "right", "go on", "stop at the bowl", "cancel the order", "st
 @pytest.mark.parametrize("text", UTTERANCES)
 def test_goals_and_commands_agree_on_what_means_stop(text: str) -> None:
     """The two packages share no code, so that each has its own list of words."""
-    from vla_perception.commands import is_stop
+    from vla_operator.commands import is_stop
     from vla_policy.goal import means_stop
 
     assert means_stop(text) is is_stop(text)

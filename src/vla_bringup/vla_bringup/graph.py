@@ -149,7 +149,7 @@ STACK = (
         },
     ),
     Node(
-        "vla_perception",
+        "vla_operator",
         "instruction_node",
         on_exit=OnExit.RESTART,
         config="instruction_node.yaml",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
-from vla_controller.robot_config import RobotConfig, load_robot_config
+from vla_core.robot import RobotConfig, load_robot_config
 
 DT = 0.05
 CONFIG = load_robot_config("fr3")

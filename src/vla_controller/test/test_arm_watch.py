@@ -10,15 +10,15 @@ import pytest
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.streams import STREAMS, Source
-from vla_controller.intake.chunk import ActionMode, DeltaReference, Step
 from vla_controller.motion.setpoint import ControllerState
-from vla_controller.robot_config import RobotConfig
 from vla_controller.trajectory.goal import TrajectoryGoal
+from vla_core.action import ActionMode, ActionStep, DeltaReference
+from vla_core.robot import RobotConfig
 
 
 def push(bench: Bench, mode: ActionMode, reference: DeltaReference, stuck: np.ndarray) -> float:
     """A policy asks for motion for 10 s, the arm stays at ``stuck``; how far its setpoint gets from there [rad]."""
-    step, farthest = Step(np.array([0.0, 0.02, 0.0]), joints=np.full(len(stuck), 0.05)), 0.0
+    step, farthest = ActionStep(np.array([0.0, 0.02, 0.0]), joints=np.full(len(stuck), 0.05)), 0.0
     for k in range(200):
         bench.q = stuck
         if k % 4 == 0:
@@ -39,7 +39,7 @@ def test_the_setpoints_of_a_blocked_arm_stay_near_it(fr3: Bench, mode: ActionMod
     assert np.max(np.abs(fr3.q - home)) < 0.7
     del fr3.setpoints[:-30]
     assert fr3.violations() == []
-    assert fr3.send(Step(np.array([0.0, 0.02, 0.0]))) is None
+    assert fr3.send(ActionStep(np.array([0.0, 0.02, 0.0]))) is None
 
 
 @pytest.mark.parametrize("kind", ["steady", "zigzag", "into_limits", "mixed"])

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import Refusal, Step
-from vla_controller.robot_config import BaseConfig, RobotConfigError, load_robot_config
+from vla_controller.refusals import Refusal
+from vla_core.action import ActionStep
+from vla_core.robot import BaseConfig, RobotConfigError, load_robot_config
 
 CONFIG = load_robot_config("fr3")
 DT = 0.05
@@ -33,7 +34,7 @@ def velocities(bench: Bench) -> np.ndarray:
 def test_a_velocity_holds_from_when_it_is_due_for_one_period_then_the_base_stops(controller: ArmController) -> None:
     bench = Bench(controller, DT)
     due = bench.now + controller.settings.latency_budget
-    assert bench.send(Step(base=np.array([0.2, -0.1, 0.5])), Step(base=np.array([0.2, -0.1, 0.5]))) is None
+    assert bench.send(ActionStep(base=np.array([0.2, -0.1, 0.5])), ActionStep(base=np.array([0.2, -0.1, 0.5]))) is None
     bench.tick(40)
     rows, times = velocities(bench), np.array([setpoint.stamp for setpoint in bench.setpoints])
     assert not rows[times < due - 1e-6].any()
@@ -45,7 +46,7 @@ def test_a_velocity_holds_from_when_it_is_due_for_one_period_then_the_base_stops
 def test_limits_hold_for_wild_velocities_and_cuts_are_counted(controller: ArmController) -> None:
     bench, rng = Bench(controller, DT), np.random.default_rng(2)
     for _ in range(40):
-        bench.send(*[Step(base=rng.normal(size=3) * 3.0) for _ in range(3)], period=0.1)
+        bench.send(*[ActionStep(base=rng.normal(size=3) * 3.0) for _ in range(3)], period=0.1)
         bench.tick(2)
     bench.tick(20)
     rows = velocities(bench)
@@ -59,7 +60,7 @@ def test_limits_hold_for_wild_velocities_and_cuts_are_counted(controller: ArmCon
 @pytest.mark.parametrize("how", ["stop", "estop", "new"])
 def test_a_halt_stops_the_base_from_the_next_tick_on(how: str, controller: ArmController) -> None:
     bench = Bench(controller, DT)
-    bench.send(*[Step(base=np.array([0.5, 0.0, 0.0]))] * 10)
+    bench.send(*[ActionStep(base=np.array([0.5, 0.0, 0.0]))] * 10)
     bench.tick(20)
     before = velocities(bench)[-1, 0]
     assert before > 0.4
@@ -80,14 +81,14 @@ def test_a_halt_stops_the_base_from_the_next_tick_on(how: str, controller: ArmCo
 
 
 def test_without_a_base_its_velocity_is_ignored_and_counted(fr3: Bench) -> None:
-    assert fr3.send(Step(np.array([0.01, 0.0, 0.0]), base=np.array([0.1, 0.0, 0.0]))) is None
+    assert fr3.send(ActionStep(np.array([0.01, 0.0, 0.0]), base=np.array([0.1, 0.0, 0.0]))) is None
     assert fr3.tick(10).base is None
     assert fr3.controller.log.count("no_mobile_base") == 1
     assert not np.array_equal(fr3.q, fr3.controller.config.home)
 
 
 def test_a_base_velocity_that_is_no_number_refuses_the_chunk(fr3: Bench) -> None:
-    refusal = fr3.send(Step(base=np.array([0.0, np.nan, 0.0])))
+    refusal = fr3.send(ActionStep(base=np.array([0.0, np.nan, 0.0])))
     assert isinstance(refusal, Refusal)
     assert refusal.name == "non_finite"
 

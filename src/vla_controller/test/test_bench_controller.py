@@ -15,7 +15,7 @@ from vla_controller.bench.command import compare_ways, main
 from vla_controller.bench.recording import SHIPPED, Recording, Run, joint_targets, load_recording
 from vla_controller.bench.seams import WAYS, judge, linear, quintic, this_controller, times_of, tool_path
 from vla_controller.bench.sweep import SweepSettings, run_streams
-from vla_controller.robot_config import load_robot_config
+from vla_core.robot import load_robot_config
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from vla_controller.arm.arm_model import arm_model
 from vla_controller.arm.collision import Clearance
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import ActionMode, Step
 from vla_controller.motion.setpoint import ControllerState
-from vla_controller.robot_config import RobotConfig, RobotConfigError, load_robot_config
-from vla_controller.rotation import apply_delta, rotation_between
+from vla_core.action import ActionMode, ActionStep
+from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
+from vla_core.rotation import apply_delta, rotation_between
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_joints_that_lead_into_the_table_stop_before_it(robot: str, make_bench: 
     for _ in range(30):
         target = bench.q.copy()
         target[shoulder] += 0.3
-        bench.send(Step(joints=target), mode=ActionMode.JOINT_POSITION)
+        bench.send(ActionStep(joints=target), mode=ActionMode.JOINT_POSITION)
         bench.tick(4)
     bench.tick(20)
     assert bench.controller.log.count("collision_ahead") > 0
@@ -104,7 +104,7 @@ def test_an_arm_found_touching_may_leave_but_not_go_further(fr3: Bench) -> None:
         bench = Bench(bench.controller, bench.dt, start=inside)
         target = inside.copy()
         target[1] += way
-        assert bench.send(Step(joints=target), mode=ActionMode.JOINT_POSITION) is None
+        assert bench.send(ActionStep(joints=target), mode=ActionMode.JOINT_POSITION) is None
         bench.tick(20)
         assert np.allclose(bench.q, target, atol=1e-3) == moves
         assert moves or np.allclose(bench.q, inside, atol=1e-6)
@@ -118,7 +118,7 @@ def test_through_a_wrist_singularity_no_joint_races(make_bench: Callable[[str], 
         tilt = np.array([0.0, -1.5 * share, 0.0])
         turn = 0.2 * share * np.array([np.sin(0.5 * k), np.sin(0.3 * k), np.cos(0.4 * k)])
         pose = apply_delta(apply_delta(start, share * np.array([0.05, 0.0, 0.12]), tilt), np.zeros(3), turn)
-        assert bench.send(Step(pose=pose), mode=ActionMode.EE_POSE) is None
+        assert bench.send(ActionStep(pose=pose), mode=ActionMode.EE_POSE) is None
         for _ in range(4):
             least = min(least, kinematics.singularity(bench.tick().q))
     assert least < 0.01
@@ -133,7 +133,7 @@ def test_a_stretched_arm_comes_back(fr3: Bench) -> None:
     least = np.inf
     for k in [*range(1, 12), *range(10, -1, -1)]:
         away = np.array([0.03 * k, 0.0, 0.035 * k])
-        bench.send(Step(pose=apply_delta(start, away, np.zeros(3))), mode=ActionMode.EE_POSE)
+        bench.send(ActionStep(pose=apply_delta(start, away, np.zeros(3))), mode=ActionMode.EE_POSE)
         least = min(least, bench.controller.kinematics.singularity(bench.tick(4).q))
     bench.tick(25)
     assert least < 0.01  # where nothing more than straight is left

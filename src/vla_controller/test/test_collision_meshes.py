@@ -16,7 +16,7 @@ import pytest
 from scipy.spatial import cKDTree
 from vla_controller.arm.arm_model import arm_model
 from vla_controller.arm.collision import Clearance
-from vla_controller.robot_config import RobotConfig, load_robot_config
+from vla_core.robot import RobotConfig, load_robot_config
 
 FILES = {
     "fr3": ("franky_sim", "assets/meshes/{}_coll.stl"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from vla_controller.robot_config import load_robot_config
+from vla_core.robot import load_robot_config
 
 pytestmark = pytest.mark.node
 HOME = load_robot_config("fr3").home

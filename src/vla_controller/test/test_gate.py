@@ -8,35 +8,38 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import ActionMode, Refusal, Step
-from vla_controller.rotation import Pose
+from vla_controller.refusals import Refusal
+from vla_core.action import ActionMode, ActionStep
+from vla_core.rotation import Pose
 
 NAN = float("nan")
 JOINTS = {"mode": ActionMode.JOINT_POSITION}
 CASES: dict[str, Callable[[Bench], object]] = {
-    "non_finite": lambda b: b.send(Step(np.array([NAN, 0.0, 0.0]))),
-    "non_finite stamp": lambda b: b.send(Step(), stamp=NAN),
-    "non_finite rotation": lambda b: b.send(Step(rotation_vector=np.array([0.0, np.inf, 0.0]))),
-    "non_finite observed": lambda b: b.send(Step(), observed_pose=Pose(np.full(3, NAN), np.array([0, 0, 0, 1.0]))),
-    "chunk_too_old": lambda b: b.send(Step(), stamp=b.now - 1.01),
-    "chunk_from_future": lambda b: b.send(Step(), stamp=b.now + 0.2),
-    "wrong_instruction": lambda b: b.send(Step(), instruction_id="other"),
-    "wrong_joints": lambda b: b.send(Step(joints=b.q), joint_names=("x",) * len(b.q), **JOINTS),
-    "wrong_joints length": lambda b: b.send(Step(joints=b.q[:-1]), **JOINTS),
-    "wrong_frame": lambda b: b.send(Step(), frame_id="camera"),
-    "step_too_large": lambda b: b.send(Step(np.array([0.0, 0.16, 0.0]))),
-    "step_too_large rotation": lambda b: b.send(Step(rotation_vector=np.array([0.0, 0.0, 1.1]))),
-    "step_too_large jump": lambda b: b.send(Step(), observed_pose=Pose(b.pose.position - 0.3, b.pose.quaternion)),
-    "step_too_large joints": lambda b: b.send(Step(joints=b.q + 1.6), **JOINTS),
+    "non_finite": lambda b: b.send(ActionStep(np.array([NAN, 0.0, 0.0]))),
+    "non_finite stamp": lambda b: b.send(ActionStep(), stamp=NAN),
+    "non_finite rotation": lambda b: b.send(ActionStep(rotation_vector=np.array([0.0, np.inf, 0.0]))),
+    "non_finite observed": lambda b: b.send(
+        ActionStep(), observed_pose=Pose(np.full(3, NAN), np.array([0, 0, 0, 1.0]))
+    ),
+    "chunk_too_old": lambda b: b.send(ActionStep(), stamp=b.now - 1.01),
+    "chunk_from_future": lambda b: b.send(ActionStep(), stamp=b.now + 0.2),
+    "wrong_instruction": lambda b: b.send(ActionStep(), instruction_id="other"),
+    "wrong_joints": lambda b: b.send(ActionStep(joints=b.q), joint_names=("x",) * len(b.q), **JOINTS),
+    "wrong_joints length": lambda b: b.send(ActionStep(joints=b.q[:-1]), **JOINTS),
+    "wrong_frame": lambda b: b.send(ActionStep(), frame_id="camera"),
+    "step_too_large": lambda b: b.send(ActionStep(np.array([0.0, 0.16, 0.0]))),
+    "step_too_large rotation": lambda b: b.send(ActionStep(rotation_vector=np.array([0.0, 0.0, 1.1]))),
+    "step_too_large jump": lambda b: b.send(ActionStep(), observed_pose=Pose(b.pose.position - 0.3, b.pose.quaternion)),
+    "step_too_large joints": lambda b: b.send(ActionStep(joints=b.q + 1.6), **JOINTS),
     "empty_chunk": lambda b: b.send(),
-    "too_many_steps": lambda b: b.send(*[Step()] * 201),
-    "bad_period": lambda b: b.send(Step(), period=0.0),
-    "bad_period nan": lambda b: b.send(Step(), period=NAN),
-    "bad_mode": lambda b: b.send(Step(), mode=9),
-    "bad_quaternion": lambda b: b.send(Step(), observed_pose=Pose(b.pose.position, np.zeros(4))),
-    "bad_shape": lambda b: b.send(Step(), observed_pose=None),
-    "gripper_range": lambda b: b.send(Step(gripper=2.0)),
-    "all_steps_late": lambda b: b.send(Step(), stamp=b.now - 0.9),
+    "too_many_steps": lambda b: b.send(*[ActionStep()] * 201),
+    "bad_period": lambda b: b.send(ActionStep(), period=0.0),
+    "bad_period nan": lambda b: b.send(ActionStep(), period=NAN),
+    "bad_mode": lambda b: b.send(ActionStep(), mode=9),
+    "bad_quaternion": lambda b: b.send(ActionStep(), observed_pose=Pose(b.pose.position, np.zeros(4))),
+    "bad_shape": lambda b: b.send(ActionStep(), observed_pose=None),
+    "gripper_range": lambda b: b.send(ActionStep(gripper=2.0)),
+    "all_steps_late": lambda b: b.send(ActionStep(), stamp=b.now - 0.9),
 }
 
 
@@ -55,7 +58,7 @@ def test_a_bad_chunk_is_refused_by_name_and_the_arm_holds(case: str, bench: Benc
 
 
 def test_out_of_order_and_duplicates_are_refused(bench: Bench) -> None:
-    late, duplicate = bench.chunk(Step()), bench.chunk(Step())
+    late, duplicate = bench.chunk(ActionStep()), bench.chunk(ActionStep())
     assert bench.controller.accept(duplicate, bench.now) is None
     for chunk in (duplicate, late):
         refusal = bench.controller.accept(chunk, bench.now)
@@ -64,32 +67,32 @@ def test_out_of_order_and_duplicates_are_refused(bench: Bench) -> None:
 
 
 def test_a_policy_that_was_restarted_counts_from_zero_again(bench: Bench) -> None:
-    assert bench.send(Step(), sequence=500) is None
+    assert bench.send(ActionStep(), sequence=500) is None
     bench.tick(4)
-    assert bench.send(Step(), sequence=0) is None
+    assert bench.send(ActionStep(), sequence=0) is None
 
 
 def test_nothing_moves_before_an_instruction_or_after_stop(fr3: Bench) -> None:
     bench = fr3
     bench.controller.reset()
     bench.tick()
-    refusal = bench.send(Step())
+    refusal = bench.send(ActionStep())
     assert isinstance(refusal, Refusal)
     assert refusal.name == "wrong_instruction"
     bench.controller.set_instruction("a")
-    assert bench.send(Step()) is None
+    assert bench.send(ActionStep()) is None
     bench.controller.set_instruction("s", stop=True)
-    refusal = bench.send(Step(), instruction_id="s")
+    refusal = bench.send(ActionStep(), instruction_id="s")
     assert isinstance(refusal, Refusal)
     assert refusal.name == "stopped"
     bench.controller.set_instruction("a")
     bench.tick()
-    assert bench.send(Step()) is None
+    assert bench.send(ActionStep()) is None
 
 
 def test_the_emergency_stop_is_latched_and_resets_only_at_rest(fr3: Bench) -> None:
     bench = fr3
-    bench.send(Step(np.array([0.0, 0.1, 0.0])))
+    bench.send(ActionStep(np.array([0.0, 0.1, 0.0])))
     bench.tick(4)
     bench.controller.estop()
     bench.tick()
@@ -98,21 +101,21 @@ def test_the_emergency_stop_is_latched_and_resets_only_at_rest(fr3: Bench) -> No
     assert refused.name == "estop_moving"
     bench.tick(10)
     bench.controller.set_instruction("b")
-    refusal = bench.send(Step(), instruction_id="b")
+    refusal = bench.send(ActionStep(), instruction_id="b")
     assert isinstance(refusal, Refusal)
     assert refusal.name == "estopped"
     assert bench.controller.reset_estop() is None
-    refusal = bench.send(Step(), instruction_id="b")
+    refusal = bench.send(ActionStep(), instruction_id="b")
     assert isinstance(refusal, Refusal)
     assert refusal.name == "stopped"
     bench.controller.set_instruction("c")
-    assert bench.send(Step(), instruction_id="c") is None
+    assert bench.send(ActionStep(), instruction_id="c") is None
 
 
 def test_stale_joint_states_stop_the_arm_and_refuse_chunks(fr3: Bench) -> None:
     bench = fr3
     bench.now += 0.51
-    refusal = bench.send(Step())
+    refusal = bench.send(ActionStep())
     assert isinstance(refusal, Refusal)
     assert refusal.name == "joint_state_stale"
 
@@ -122,14 +125,14 @@ def test_a_clock_that_jumps_stops_the_arm_and_chunks_go_on(jump: float, fr3: Ben
     bench = fr3
     bench.now += 10.0
     bench.tick()
-    bench.send(Step(np.array([0.0, 0.1, 0.0])))
+    bench.send(ActionStep(np.array([0.0, 0.1, 0.0])))
     bench.tick(4)
     count = bench.controller.log.count("clock_jump")
     bench.now += jump
     bench.tick(12)
     assert bench.controller.log.count("clock_jump") == count + 1
     assert bench.controller.at_rest
-    assert bench.send(Step()) is None
+    assert bench.send(ActionStep()) is None
 
 
 def test_an_arm_that_is_suddenly_elsewhere_is_held_there_but_one_glitch_is_ignored(fr3: Bench) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.robot_config import RobotConfig, RobotConfigError, load_robot_config
-from vla_controller.rotation import Pose, apply_delta, from_rotation_vector, multiply, slerp, to_rotation_vector
+from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
+from vla_core.rotation import Pose, apply_delta, from_rotation_vector, multiply, slerp, to_rotation_vector
 
 
 def matrix(q: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import ActionMode, Step
 from vla_controller.motion.limiter import JointState, SetpointLimiter
-from vla_controller.robot_config import load_robot_config
-from vla_controller.rotation import Pose, from_rotation_vector
+from vla_core.action import ActionMode, ActionStep
+from vla_core.robot import load_robot_config
+from vla_core.rotation import Pose, from_rotation_vector
 
 QUICK = settings(
     max_examples=int(os.environ.get("VLA_STREAMS", "25")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -26,11 +26,11 @@ def small(size: float) -> st.SearchStrategy[np.ndarray]:
     return st.lists(st.floats(-size, size), min_size=3, max_size=3).map(np.array)
 
 
-def step_for(mode: int, joints: int) -> st.SearchStrategy[Step]:
+def step_for(mode: int, joints: int) -> st.SearchStrategy[ActionStep]:
     rows = st.lists(st.floats(-1.0, 1.0), min_size=joints, max_size=joints).map(np.array)
     gripper = st.sampled_from([float("nan"), 0.0, 1.0])
     poses = st.builds(Pose, small(0.7), small(3.0).map(from_rotation_vector))
-    return st.builds(Step, small(0.12), small(0.8), poses, rows, gripper)
+    return st.builds(ActionStep, small(0.12), small(0.8), poses, rows, gripper)
 
 
 @st.composite

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import ActionMode, DeltaReference, Step
 from vla_controller.motion.setpoint import ControllerState
-from vla_controller.rotation import Pose, apply_delta, rotation_between
+from vla_core.action import ActionMode, ActionStep, DeltaReference
+from vla_core.rotation import Pose, apply_delta, rotation_between
 
 
 def distance(a: Pose, b: Pose) -> tuple[float, float]:
@@ -31,7 +31,7 @@ def test_without_chunks_it_holds_to_the_bit(bench: Bench) -> None:
 @pytest.mark.parametrize("reference", list(DeltaReference))
 def test_a_delta_moves_the_tool_by_that_delta(bench: Bench, reference: DeltaReference) -> None:
     start = bench.pose
-    step = Step(np.array([0.02, -0.01, -0.03]), np.array([0.05, -0.1, 0.2]))
+    step = ActionStep(np.array([0.02, -0.01, -0.03]), np.array([0.05, -0.1, 0.2]))
     assert bench.send(step, delta_reference=reference) is None
     bench.tick(25)
     off, turn = distance(bench.pose, apply_delta(start, step.translation, step.rotation_vector))
@@ -42,7 +42,7 @@ def test_a_delta_moves_the_tool_by_that_delta(bench: Bench, reference: DeltaRefe
 
 def test_steps_of_a_chunk_add_up_and_pass_on_time(bench: Bench) -> None:
     start, sent = bench.pose, bench.now
-    step = Step(np.array([0.015, 0.01, 0.0]))
+    step = ActionStep(np.array([0.015, 0.01, 0.0]))
     assert bench.send(step, step, step) is None
     poses = []
     while bench.now < sent + 1.5:
@@ -57,7 +57,7 @@ def test_steps_of_a_chunk_add_up_and_pass_on_time(bench: Bench) -> None:
 
 def test_a_pose_is_reached(bench: Bench) -> None:
     target = apply_delta(bench.pose, np.array([-0.03, 0.04, 0.05]), np.array([0.0, 0.0, -0.3]))
-    assert bench.send(Step(pose=target), mode=ActionMode.EE_POSE) is None
+    assert bench.send(ActionStep(pose=target), mode=ActionMode.EE_POSE) is None
     bench.tick(30)
     off, turn = distance(bench.pose, target)
     assert off < 2e-4
@@ -70,7 +70,7 @@ def test_joint_modes_in_any_joint_order(bench: Bench, mode: ActionMode) -> None:
     move = 0.1 * (1 + np.arange(len(home))) / len(home) * np.where(np.arange(len(home)) % 2, 1.0, -1.0)
     value = {ActionMode.JOINT_POSITION: home + move, ActionMode.JOINT_DELTA: move}.get(mode, move / 0.2)
     names = bench.controller.config.joints[::-1]
-    sent = bench.send(Step(joints=value[::-1]), mode=mode, joint_names=names, observed_joints=home[::-1])
+    sent = bench.send(ActionStep(joints=value[::-1]), mode=mode, joint_names=names, observed_joints=home[::-1])
     assert sent is None
     bench.tick(30)
     assert np.allclose(bench.q, home + move, atol=1e-4)
@@ -80,7 +80,8 @@ def test_chunks_one_step_at_a_time_move_without_stops(bench: Bench) -> None:
     start, speed = bench.pose, []
     for k in range(10):
         bench.send(
-            Step(pose=apply_delta(start, np.array([0.0, 0.012 * (k + 1), 0.0]), np.zeros(3))), mode=ActionMode.EE_POSE
+            ActionStep(pose=apply_delta(start, np.array([0.0, 0.012 * (k + 1), 0.0]), np.zeros(3))),
+            mode=ActionMode.EE_POSE,
         )
         for _ in range(4):
             before = bench.pose.position
@@ -96,7 +97,7 @@ def test_chunks_one_step_at_a_time_move_without_stops(bench: Bench) -> None:
 def test_a_halt_decelerates_from_the_next_tick_on(how: str, fr3: Bench) -> None:
     bench = fr3
     for _ in range(4):
-        bench.send(Step(np.array([0.0, 0.1, 0.0])))
+        bench.send(ActionStep(np.array([0.0, 0.1, 0.0])))
         bench.tick(3)
     before = bench.setpoints[-1]
     moving = np.abs(before.qd) > 0.05
@@ -125,7 +126,7 @@ def test_a_halt_decelerates_from_the_next_tick_on(how: str, fr3: Bench) -> None:
 def test_at_rest_half_a_second_after_the_last_due_step(fr3: Bench) -> None:
     bench = fr3
     for _ in range(3):
-        bench.send(Step(np.array([0.0, 0.05, 0.0])))
+        bench.send(ActionStep(np.array([0.0, 0.05, 0.0])))
         bench.tick(4)
     last_due = bench.now - 4 * bench.dt + 0.3
     while bench.now < last_due + 0.5:
@@ -136,7 +137,7 @@ def test_at_rest_half_a_second_after_the_last_due_step(fr3: Bench) -> None:
 def test_the_gripper_moves_when_its_step_is_due_and_nan_leaves_it(bench: Bench) -> None:
     assert np.isnan(bench.setpoints[-1].gripper)
     sent = bench.now
-    bench.send(Step(gripper=1.0), Step(gripper=float("nan")), Step(gripper=0.0))
+    bench.send(ActionStep(gripper=1.0), ActionStep(gripper=float("nan")), ActionStep(gripper=0.0))
     seen = {}
     while bench.now < sent + 1.2:
         row = bench.tick()
@@ -146,16 +147,16 @@ def test_the_gripper_moves_when_its_step_is_due_and_nan_leaves_it(bench: Bench) 
 
 
 def test_the_gripper_is_not_lost_between_chunks_that_come_before_they_are_due(bench: Bench) -> None:
-    bench.send(Step(gripper=1.0))
+    bench.send(ActionStep(gripper=1.0))
     for _ in range(3):
         bench.tick(4)
-        bench.send(Step(gripper=float("nan")))
+        bench.send(ActionStep(gripper=float("nan")))
     assert bench.tick().gripper == 1.0
 
 
 def test_late_steps_are_skipped_and_counted(bench: Bench) -> None:
     start = bench.pose
-    assert bench.send(*[Step(np.array([0.01, 0.0, 0.0]))] * 4, stamp=bench.now - 0.6) is None
+    assert bench.send(*[ActionStep(np.array([0.01, 0.0, 0.0]))] * 4, stamp=bench.now - 0.6) is None
     assert bench.controller.steps_late == 2
     bench.tick(30)
     assert distance(bench.pose, apply_delta(start, np.array([0.04, 0.0, 0.0]), np.zeros(3)))[0] < 2e-4
@@ -164,7 +165,7 @@ def test_late_steps_are_skipped_and_counted(bench: Bench) -> None:
 def test_a_target_outside_the_workspace_is_moved_onto_it_and_counted(bench: Bench) -> None:
     config = bench.controller.config
     for _ in range(12):
-        bench.send(Step(np.array([0.0, 0.06, 0.0])))
+        bench.send(ActionStep(np.array([0.0, 0.06, 0.0])))
         bench.tick(4)
     bench.tick(20)
     assert bench.controller.log.count("workspace_clamped") > 0
@@ -174,11 +175,11 @@ def test_a_target_outside_the_workspace_is_moved_onto_it_and_counted(bench: Benc
 
 def test_it_goes_home_within_the_limits_and_waits_for_a_new_instruction(bench: Bench) -> None:
     for _ in range(5):
-        bench.send(Step(np.array([0.0, 0.05, -0.02]), np.array([0.0, 0.0, 0.3])))
+        bench.send(ActionStep(np.array([0.0, 0.05, -0.02]), np.array([0.0, 0.0, 0.3])))
         bench.tick(4)
     assert bench.controller.go_home(bench.now) is None
     bench.tick(3)
-    refusal = bench.send(Step())
+    refusal = bench.send(ActionStep())
     assert refusal is not None
     assert refusal.name == "stopped"
     bench.tick(60)

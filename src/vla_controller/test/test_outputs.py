@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import Step
 from vla_controller.motion.servo import twist_between
-from vla_controller.robot_config import RobotConfigError, load_robot_config
-from vla_controller.rotation import Pose, apply_delta, rotation_between
+from vla_core.action import ActionStep
+from vla_core.robot import RobotConfigError, load_robot_config
+from vla_core.rotation import Pose, apply_delta, rotation_between
 
 DT = 0.05
 
@@ -41,7 +41,7 @@ def messages(bench: Bench, name: str, lag: np.ndarray | None = None) -> list[Any
     receiver = Receiver()
     config, kinematics = bench.controller.config, bench.controller.kinematics
     output = ArmOutput(receiver, find_output(name), "/here", config, DT)
-    bench.send(Step(np.array([0.0, 0.05, -0.02]), np.array([0.0, 0.0, 0.2])))
+    bench.send(ActionStep(np.array([0.0, 0.05, -0.02]), np.array([0.0, 0.0, 0.2])))
     del bench.setpoints[:]
     before = bench.q
     for _ in range(14):

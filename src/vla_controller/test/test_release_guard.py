@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import ActionMode, Chunk, Refusal, Step
 from vla_controller.intake.release_guard import MOST_STATES, ReleaseGuard, chunk_states
+from vla_controller.refusals import Refusal
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 
 STATES = [np.zeros(7)] * 3
 
@@ -20,7 +21,7 @@ class Desk:
     """Counts what a guard does."""
 
     def __init__(self) -> None:
-        self.released: list[Chunk] = []
+        self.released: list[ActionChunk] = []
         self.refused: list[Refusal] = []
         self.tickets: list[int] = []
         self.guard = ReleaseGuard(0.1, self.released.append, self.refused.append)
@@ -28,12 +29,14 @@ class Desk:
     def ask(self, ticket: int, states: Sequence[np.ndarray]) -> None:
         self.tickets.append(ticket)
 
-    def hold(self, chunk: Chunk, now: float = 0.0, states: Sequence[np.ndarray] = STATES) -> None:
+    def hold(self, chunk: ActionChunk, now: float = 0.0, states: Sequence[np.ndarray] = STATES) -> None:
         self.guard.hold(chunk, states, now, self.ask)
 
 
-def chunk(sequence: int = 1) -> Chunk:
-    return Chunk(0.0, "", "a", sequence, ActionMode.EE_DELTA, (), 0.2)
+def chunk(sequence: int = 1) -> ActionChunk:
+    return ActionChunk(
+        0.0, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (), instruction_id="a", sequence=sequence
+    )
 
 
 def test_all_valid_releases_once() -> None:
@@ -97,7 +100,7 @@ def test_whatever_comes_each_chunk_has_one_end(events: list[tuple[int, bool]]) -
 
 @pytest.mark.parametrize("mode", [ActionMode.EE_DELTA, ActionMode.JOINT_DELTA])
 def test_the_states_asked_for_are_where_the_chunk_leads(fr3: Bench, mode: ActionMode) -> None:
-    steps = [Step(translation=np.array([0.0, 0.01, 0.0]), joints=np.full(7, 0.01))] * 12
+    steps = [ActionStep(translation=np.array([0.0, 0.01, 0.0]), joints=np.full(7, 0.01))] * 12
     wanted = fr3.chunk(*steps, mode=mode)
     config, kinematics = fr3.controller.config, fr3.controller.kinematics
     states = chunk_states(wanted, config, kinematics, fr3.q, fr3.now, 0.3)
@@ -110,7 +113,7 @@ def test_the_states_asked_for_are_where_the_chunk_leads(fr3: Bench, mode: Action
 
 
 def test_a_chunk_that_is_over_has_no_states_and_is_released_to_be_refused_by_name(fr3: Bench) -> None:
-    late = fr3.chunk(Step(), stamp=fr3.now - 0.9)
+    late = fr3.chunk(ActionStep(), stamp=fr3.now - 0.9)
     states = chunk_states(late, fr3.controller.config, fr3.controller.kinematics, fr3.q, fr3.now, 0.3)
     desk = Desk()
     desk.hold(late, states=states)

@@ -8,15 +8,15 @@ import pytest
 from vla_controller.bench.rig import Bench
 from vla_controller.health.health import ERROR, OK, WARN, diagnose
 from vla_controller.health.tick_times import TickTimes
-from vla_controller.intake.chunk import Step
 from vla_controller.motion.reference import schedule
+from vla_core.action import ActionStep
 
 
 def test_health_follows_the_controller(fr3: Bench) -> None:
     times = TickTimes(100)
     assert diagnose(None, fr3.controller, times, 0).level == WARN
     assert diagnose(fr3.tick(), fr3.controller, times, 0).level == OK
-    fr3.send(Step(), frame_id="camera")
+    fr3.send(ActionStep(), frame_id="camera")
     health = diagnose(fr3.tick(), fr3.controller, times, 0)
     assert health.level == WARN
     assert str(health.values["refused wrong_frame"]).startswith("1; latest: frame 'camera'")
@@ -38,7 +38,7 @@ def test_tick_times_are_percentiles_of_the_window() -> None:
 
 
 def test_steps_after_the_one_that_terminates_are_not_done(fr3: Bench) -> None:
-    chunk = fr3.chunk(Step(), Step(terminate=True), Step(np.array([0.1, 0.0, 0.0])))
+    chunk = fr3.chunk(ActionStep(), ActionStep(terminate=True), ActionStep(np.array([0.1, 0.0, 0.0])))
     plan = schedule(chunk, fr3.now, 0.3)
     assert plan.indices == (0, 1)
     assert plan.times == pytest.approx((fr3.now + 0.3, fr3.now + 0.5))
@@ -46,7 +46,7 @@ def test_steps_after_the_one_that_terminates_are_not_done(fr3: Bench) -> None:
 
 @pytest.mark.parametrize(("age", "kept", "late"), [(0.1, (0, 1), 0), (0.4, (1,), 1), (0.6, (1,), 2), (0.9, (), 2)])
 def test_a_late_last_step_is_done_within_one_period(fr3: Bench, age: float, kept: tuple[int, ...], late: int) -> None:
-    plan = schedule(fr3.chunk(Step(), Step(), stamp=fr3.now - age), fr3.now, 0.3)
+    plan = schedule(fr3.chunk(ActionStep(), ActionStep(), stamp=fr3.now - age), fr3.now, 0.3)
     assert (plan.indices, plan.late) == (kept, late)
 
 

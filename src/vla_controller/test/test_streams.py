@@ -17,12 +17,12 @@ from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.streams import STREAMS, run_stream, start_pose
 from vla_controller.bench.sweep import SweepSettings, run_streams
-from vla_controller.intake.chunk import ActionMode, Step
 from vla_controller.motion.follower import Follower
 from vla_controller.motion.limiter import JointState
 from vla_controller.motion.planner import Planner
 from vla_controller.refusals import RefusalLog
-from vla_controller.robot_config import load_robot_config
+from vla_core.action import ActionMode, ActionStep
+from vla_core.robot import load_robot_config
 
 QUICK = settings(
     max_examples=int(os.environ.get("VLA_STREAMS", "2")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -80,7 +80,10 @@ def test_what_creeps_is_still_on_the_last_tick_and_not_before(make_bench: Callab
     creeping = JointState(home, np.full(len(home), 5e-6), np.zeros(len(home)))
     for ticks, moves in ((1, False), (2, True)):  # before it must be at rest
         planner = Planner(config, bench.controller.settings, bench.controller.kinematics, RefusalLog())
-        assert planner.follow(bench.chunk(Step(joints=home), mode=ActionMode.JOINT_POSITION), bench.now, home) is None
+        assert (
+            planner.follow(bench.chunk(ActionStep(joints=home), mode=ActionMode.JOINT_POSITION), bench.now, home)
+            is None
+        )
         follower = Follower(config.limits, None, bench.controller.settings.smoothing, dt)
         follower.begin(creeping)
         step = follower.advance(creeping, planner, planner.rest_by - ticks * dt)
@@ -89,7 +92,7 @@ def test_what_creeps_is_still_on_the_last_tick_and_not_before(make_bench: Callab
 
 
 def test_the_account_sees_what_is_broken(fr3: Bench) -> None:
-    fr3.send(Step(np.array([0.05, 0.0, 0.0])))
+    fr3.send(ActionStep(np.array([0.05, 0.0, 0.0])))
     fr3.tick(8)
     assert {v.kind for v in fr3.account(0.0)} == {"rest"}  # it moves still
     fr3.tick(20)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vla_controller.bench.rig import Bench
-from vla_controller.intake.chunk import Step
 from vla_controller.motion.setpoint import ControllerState
-from vla_controller.robot_config import load_robot_config
 from vla_controller.trajectory.curve import Curve, Trajectory
 from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal, read_goal
 from vla_controller.trajectory.run import TrajectoryRun
+from vla_core.action import ActionStep
+from vla_core.robot import load_robot_config
 
 FR3 = load_robot_config("fr3")
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -72,19 +72,19 @@ def test_the_setpoints_are_on_the_path_at_the_right_time(fr3: Bench) -> None:
 
 
 def test_one_owner_at_a_time(fr3: Bench) -> None:
-    fr3.send(Step(np.array([0.0, 0.05, 0.0])))
+    fr3.send(ActionStep(np.array([0.0, 0.05, 0.0])))
     fr3.tick(4)
     run = start(fr3, goal(fr3.q + 0.3 * AWAY))
-    refusal = fr3.send(Step())
+    refusal = fr3.send(ActionStep())
     assert refusal is not None
     assert refusal.name == "not_owner"
     run_out(fr3, run)
-    refusal = fr3.send(Step())
+    refusal = fr3.send(ActionStep())
     assert refusal is not None
     assert refusal.name == "stopped"
     fr3.controller.set_instruction("b")
     fr3.instruction_id = "b"
-    assert fr3.send(Step(np.array([0.0, -0.02, 0.0]))) is None
+    assert fr3.send(ActionStep(np.array([0.0, -0.02, 0.0]))) is None
     fr3.tick(30)
     assert fr3.violations() == []
 
@@ -96,11 +96,11 @@ def test_an_instruction_given_meanwhile_waits_for_its_turn(fr3: Bench) -> None:
     fr3.instruction_id = "b"
     fr3.tick(3)
     assert run.outcome is None
-    refusal = fr3.send(Step())
+    refusal = fr3.send(ActionStep())
     assert refusal is not None
     assert refusal.name == "not_owner"
     run_out(fr3, run)
-    assert fr3.send(Step()) is None
+    assert fr3.send(ActionStep()) is None
 
 
 def test_a_cancelled_one_stops_on_its_path(fr3: Bench) -> None:
@@ -193,7 +193,7 @@ def test_a_bad_goal_is_refused_by_code_and_changes_nothing(
     fr3: Bench, changes: dict[str, Any], code: ErrorCode, said: str
 ) -> None:
     fr3.tick(30)
-    fr3.send(Step(np.array([0.0, 0.05, 0.0])))
+    fr3.send(ActionStep(np.array([0.0, 0.05, 0.0])))
     with pytest.raises(GoalError, match=None) as caught:
         start(fr3, goal(FR3.home + AWAY, **changes))
     assert caught.value.code == code

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vla_controller.robot_config import load_robot_config
+from vla_core.robot import load_robot_config
 
 pytestmark = pytest.mark.node
 CONFIG = load_robot_config("fr3")

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk
+from vla_core.robot import RobotConfig
 
 from vla_controller.arm.arm_watch import ArmWatch
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.chunk import Chunk, Refusal
 from vla_controller.intake.gate import GateContext, check_chunk
 from vla_controller.motion.base_velocity import BaseVelocity
 from vla_controller.motion.follower import Follower
@@ -18,8 +19,7 @@ from vla_controller.motion.limiter import JointState
 from vla_controller.motion.planner import Planner
 from vla_controller.motion.reference import schedule
 from vla_controller.motion.setpoint import ControllerState, Setpoint
-from vla_controller.refusals import RefusalLog
-from vla_controller.robot_config import RobotConfig
+from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.goal import TrajectoryGoal
 from vla_controller.trajectory.owner import TrajectoryOwner
@@ -59,7 +59,7 @@ class ArmController:
         self._instruction: str | None = None
         self._last_tick = self._latency = math.nan
         self._last_order: tuple[float, int] | None = None
-        self._chunk: Chunk | None = None
+        self._chunk: ActionChunk | None = None
         self._reason = "no joint state yet"
         self.chunks_accepted = 0
 
@@ -150,12 +150,12 @@ class ArmController:
         self._base.halt()
         self._finish(reason)
 
-    def examine(self, chunk: Chunk, now: float) -> Refusal | None:
+    def examine(self, chunk: ActionChunk, now: float) -> Refusal | None:
         """Whether a chunk passes the gate at time ``now`` [s]; nothing is counted and nothing moves."""
         context = GateContext(now, self.config, self.settings, self._instruction, self._stopped, self._last_order)
         return self._ready(now) or self._owner.refusal() or check_chunk(chunk, context)
 
-    def accept(self, chunk: Chunk, now: float) -> Refusal | None:
+    def accept(self, chunk: ActionChunk, now: float) -> Refusal | None:
         """Judge a chunk at time ``now`` [s] and follow it from there, or say why not."""
         refusal = self.examine(chunk, now) or self._follow(chunk, now)
         if refusal is not None:
@@ -191,7 +191,7 @@ class ArmController:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
         return self._watch.stale(now)
 
-    def _follow(self, chunk: Chunk, now: float) -> Refusal | None:
+    def _follow(self, chunk: ActionChunk, now: float) -> Refusal | None:
         if self._state is None:
             return Refusal("joint_state_stale", "no joint state has come yet")
         if not self._planner.active:

@@ -3,7 +3,15 @@
 
 from __future__ import annotations
 
-from vla_controller.intake.chunk import Refusal
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something was not done as asked: a stable name and an account for people."""
+
+    name: str
+    reason: str
 
 
 class RefusalLog:

@@ -4,72 +4,60 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
-
-def _setting(default: Any, description: str, low: float | None = None, high: float | None = None) -> Any:
-    return field(default=default, metadata={"description": description, "low": low, "high": high})
-
-
-def _check_ranges(settings: ControllerSettings | NodeSettings) -> None:
-    for item in fields(settings):
-        value, low, high = getattr(settings, item.name), item.metadata["low"], item.metadata["high"]
-        if low is not None and not low <= value <= high:
-            raise ValueError(f"{item.name} is {value}; valid is {low} to {high}")
+from vla_core.settings import check_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
 class ControllerSettings:
     """Timing and gate thresholds."""
 
-    latency_budget: float = _setting(0.3, "[s] observation stamp to the moment step 0 is due", 0.0, 2.0)
-    smoothing: float = _setting(0.06, "[s] over which corners of the reference are rounded", 0.02, 1.0)
-    max_chunk_age: float = _setting(1.0, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
-    max_chunk_lead: float = _setting(0.05, "[s] how far a chunk's stamp may lie in the future", 0.0, 1.0)
-    max_step_translation: float = _setting(0.15, "[m] tool translation of one step", 0.001, 1.0)
-    max_step_rotation: float = _setting(math.pi / 3.0, "[rad] tool or joint rotation of one step", 0.01, math.pi)
-    max_jump_translation: float = _setting(0.3, "[m] from the commanded pose to a chunk's first target", 0.001, 2.0)
-    max_jump_rotation: float = _setting(math.pi / 2.0, "[rad] likewise, tool or joint", 0.01, math.pi)
-    max_period: float = _setting(2.0, "[s] between the steps of a chunk", 0.01, 10.0)
-    max_steps: int = _setting(200, "steps in a chunk", 1, 10000)
-    joint_state_timeout: float = _setting(0.5, "[s] without a joint state after which the arm stops", 0.05, 5.0)
-    max_clock_jump: float = _setting(1.0, "[s] of the clock between two ticks, after which the arm stops", 0.1, 60.0)
-    start_tolerance: float = _setting(0.05, "[rad] between setpoint and first point of a trajectory", 0.001, 1.0)
-    path_tolerance: float = _setting(0.3, "[rad] between planned and measured joints of a trajectory", 0.001, 3.0)
-    goal_tolerance: float = _setting(0.02, "[rad] likewise at its end", 0.0001, 1.0)
-    follow_tolerance: float = _setting(0.3, "[rad] between setpoint and arm, more while it moves", 0.05, 10.0)
-    goal_time: float = _setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
+    latency_budget: float = setting(0.3, "[s] observation stamp to the moment step 0 is due", 0.0, 2.0)
+    smoothing: float = setting(0.06, "[s] over which corners of the reference are rounded", 0.02, 1.0)
+    max_chunk_age: float = setting(1.0, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
+    max_chunk_lead: float = setting(0.05, "[s] how far a chunk's stamp may lie in the future", 0.0, 1.0)
+    max_step_translation: float = setting(0.15, "[m] tool translation of one step", 0.001, 1.0)
+    max_step_rotation: float = setting(math.pi / 3.0, "[rad] tool or joint rotation of one step", 0.01, math.pi)
+    max_jump_translation: float = setting(0.3, "[m] from the commanded pose to a chunk's first target", 0.001, 2.0)
+    max_jump_rotation: float = setting(math.pi / 2.0, "[rad] likewise, tool or joint", 0.01, math.pi)
+    max_period: float = setting(2.0, "[s] between the steps of a chunk", 0.01, 10.0)
+    max_steps: int = setting(200, "steps in a chunk", 1, 10000)
+    joint_state_timeout: float = setting(0.5, "[s] without a joint state after which the arm stops", 0.05, 5.0)
+    max_clock_jump: float = setting(1.0, "[s] of the clock between two ticks, after which the arm stops", 0.1, 60.0)
+    start_tolerance: float = setting(0.05, "[rad] between setpoint and first point of a trajectory", 0.001, 1.0)
+    path_tolerance: float = setting(0.3, "[rad] between planned and measured joints of a trajectory", 0.001, 3.0)
+    goal_tolerance: float = setting(0.02, "[rad] likewise at its end", 0.0001, 1.0)
+    follow_tolerance: float = setting(0.3, "[rad] between setpoint and arm, more while it moves", 0.05, 10.0)
+    goal_time: float = setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a number outside its range."""
-        _check_ranges(self)
+        """Raise SettingsError for a number outside its range."""
+        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """What the node alone needs."""
 
-    robot_config: str = _setting("fr3", "robot: bare name of an installed description, or path of a yaml file")
-    rate: float = _setting(20.0, "[Hz] setpoints per second", 5.0, 100.0)
-    realtime: bool = _setting(True, "ask the system for real-time priority, go on without where it refuses")
-    joint_state_topic: str = _setting("/joint_states", "sensor_msgs/JointState in")
-    chunk_topic: str = _setting("/vla/action_chunk", "vla_msgs/ActionChunk in")
-    instruction_topic: str = _setting("/vla/instruction", "vla_msgs/Instruction in")
-    status_topic: str = _setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
-    ee_pose_topic: str = _setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for every joint state")
-    arm_command_topic: str = _setting("", "setpoints out; empty for the output's or the robot's own")
-    gripper_command_topic: str = _setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
-    base_command_topic: str = _setting("", "geometry_msgs/Twist out; empty for the robot's own")
-    output: str = _setting("joint_trajectory", "what arm_command_topic takes: see docs/controller.md")
-    motion_budget: float = _setting(0.6, "[s] camera to motion; more at the 99th percentile is a warning", 0.05, 5.0)
-    collision_check: str = _setting(
-        "auto", "ask MoveIt before a chunk is released: auto (where it runs), off, required"
-    )
-    collision_service: str = _setting("/check_state_validity", "moveit_msgs/GetStateValidity that is asked")
-    collision_group: str = _setting("", "MoveIt's planning group; empty for the whole robot")
-    collision_budget: float = _setting(0.1, "[s] for MoveIt's answer, after which the chunk is refused", 0.01, 1.0)
+    robot_config: str = setting("fr3", "robot: bare name of an installed description, or path of a yaml file")
+    rate: float = setting(20.0, "[Hz] setpoints per second", 5.0, 100.0)
+    realtime: bool = setting(True, "ask the system for real-time priority, go on without where it refuses")
+    joint_state_topic: str = setting("/joint_states", "sensor_msgs/JointState in")
+    chunk_topic: str = setting("/vla/action_chunk", "vla_msgs/ActionChunk in")
+    instruction_topic: str = setting("/vla/instruction", "vla_msgs/Instruction in")
+    status_topic: str = setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
+    ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for every joint state")
+    arm_command_topic: str = setting("", "setpoints out; empty for the output's or the robot's own")
+    gripper_command_topic: str = setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
+    base_command_topic: str = setting("", "geometry_msgs/Twist out; empty for the robot's own")
+    output: str = setting("joint_trajectory", "what arm_command_topic takes: see docs/controller.md")
+    motion_budget: float = setting(0.6, "[s] camera to motion; more at the 99th percentile is a warning", 0.05, 5.0)
+    collision_check: str = setting("auto", "ask MoveIt before a chunk is released: auto (where it runs), off, required")
+    collision_service: str = setting("/check_state_validity", "moveit_msgs/GetStateValidity that is asked")
+    collision_group: str = setting("", "MoveIt's planning group; empty for the whole robot")
+    collision_budget: float = setting(0.1, "[s] for MoveIt's answer, after which the chunk is refused", 0.01, 1.0)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a number outside its range."""
-        _check_ranges(self)
+        """Raise SettingsError for a number outside its range."""
+        check_settings(self)

@@ -19,6 +19,7 @@ from vla_perception.image.resizing import resize_to
 
 from vla_msgs.msg import Observation
 
+CAMERA_NODE = "vla_perception.camera_node"
 pytestmark = pytest.mark.node
 MS = 1_000_000
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -71,7 +72,7 @@ def pose(stamp_ns: int, x: float, frame: str = "fr3_link0") -> PoseStamped:
 
 @pytest.fixture(scope="module")
 def node(start_node):
-    process = start_node("camera_node", robot_config="fr3", camera_timeout=0.5, frozen_after=0.4, joint_wait=0.5)
+    process = start_node(CAMERA_NODE, robot_config="fr3", camera_timeout=0.5, frozen_after=0.4, joint_wait=0.5)
     process.wait_for("waiting for images")
     return process
 
@@ -295,7 +296,7 @@ def test_video_file_loops_and_publishes_raw(start_node, bench, tmp_path):
 
 
 def test_missing_device_warns_and_is_tried_again(start_node, bench):
-    process = start_node("camera_node", source="device", device="/dev/video99", observation_topic="/d/out")
+    process = start_node(CAMERA_NODE, source="device", device="/dev/video99", observation_topic="/d/out")
     bench.diagnosis(STATUS, "camera '/dev/video99' cannot be opened; trying again")
     assert process.stop(signal.SIGTERM) == 0
 
@@ -311,7 +312,7 @@ def test_missing_device_warns_and_is_tried_again(start_node, bench):
     ],
 )
 def test_wrong_parameters_end_with_a_message(start_node, parameters, said):
-    process = start_node("camera_node", **parameters)
+    process = start_node(CAMERA_NODE, **parameters)
     assert process.process.wait(timeout=60.0) == 1
     assert said in process.output
     assert "Traceback" not in process.output

@@ -3,10 +3,11 @@
 
 import numpy as np
 import pytest
+from vla_core.health import Level
+from vla_core.settings import SettingsError
 from vla_perception.camera.camera_health import CameraHealth
 from vla_perception.camera.observation_intake import CameraImage, ObservationIntake
-from vla_perception.errors import ImageError, SettingsError
-from vla_perception.health import Level
+from vla_perception.errors import ImageError
 from vla_perception.settings import CameraSettings
 from vla_perception.state.joint_state_buffer import JointStateBuffer
 from vla_perception.state.robot_state import RobotStateTracker

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both nodes end with status 0, whenever they are told to."""
+"""The node ends with status 0, whenever they are told to."""
 
 import signal
 import time
@@ -11,7 +11,7 @@ pytest.importorskip("rclpy")
 pytest.importorskip("vla_msgs")
 
 pytestmark = pytest.mark.node
-READY = {"camera_node": "waiting for images", "instruction_node": "listening"}
+READY = {"vla_perception.camera_node": "waiting for images"}
 
 
 def wait_until_caught(pid: int, number: int) -> None:
@@ -38,7 +38,7 @@ def test_when_running(start_node, module, number):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("delay", [0.0, 0.4, 0.8])
 def test_while_starting(start_node, delay):
-    process = start_node("camera_node")
+    process = start_node("vla_perception.camera_node")
     wait_until_caught(process.process.pid, signal.SIGTERM)
     time.sleep(delay)
     assert process.stop(signal.SIGTERM) == 0

@@ -12,15 +12,3 @@ class ImageError(PerceptionError):
 
 class StateError(PerceptionError):
     """A joint state or a pose is malformed."""
-
-
-class CommandError(PerceptionError):
-    """A text command is refused."""
-
-
-class RobotConfigError(PerceptionError):
-    """A robot description is missing or incomplete."""
-
-
-class SettingsError(PerceptionError):
-    """A node's parameter has a value that is not valid."""

@@ -1,30 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the two nodes: default, unit, range and meaning, in one place. All are read once, at start."""
+"""Every parameter of camera_node: default, unit, range and meaning, in one place. All are read once, at start."""
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
-from vla_perception.errors import SettingsError
-
-
-def setting(
-    default: Any,
-    description: str,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A dataclass field that also says what a ROS parameter of its name is; ``low`` and ``high`` are inclusive."""
-    return field(default=default, metadata={"description": description, "low": low, "high": high, "choices": choices})
-
-
-def _check(settings: Any) -> None:
-    for item in fields(settings):
-        value, limits = getattr(settings, item.name), item.metadata
-        if limits["choices"] and value not in limits["choices"]:
-            raise SettingsError(f"{item.name} is {value!r}; valid: {', '.join(limits['choices'])}")
-        if limits["low"] is not None and not limits["low"] <= value <= limits["high"]:
-            raise SettingsError(f"{item.name} is {value}; valid: {limits['low']} to {limits['high']}")
+from vla_core.settings import check_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +19,9 @@ class CameraSettings:
     ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped of the tool centre point in")
     observation_topic: str = setting("/vla/observation", "vla_msgs/Observation out")
     robot_config: str = setting("", "robot description: path, or bare name such as fr3; empty: joints as they come")
-    joint_names: tuple[str, ...] = setting(("",), "joints wanted, instead of the robot description's and others sent")
+    joint_names: tuple[str, ...] = setting((), "joints wanted, instead of the robot description's and others sent")
     finger_joints: tuple[str, ...] = setting(
-        ("",), "joints whose travels [m] add up to the gripper's width, instead of the description's; one counts twice"
+        (), "joints whose travels [m] add up to the gripper's width, instead of the description's; one counts twice"
     )
     base_frame: str = setting("", "frame of ee_pose, instead of the robot description's; empty: as it comes")
     image_height: int = setting(128, "[pixels] of the policy's input", 1, 8192)
@@ -67,18 +46,4 @@ class CameraSettings:
 
     def __post_init__(self) -> None:
         """Check ranges and choices."""
-        _check(self)
-
-
-@dataclass(frozen=True, slots=True)
-class InstructionSettings:
-    """Parameters of instruction_node. Raises SettingsError for a value out of its range."""
-
-    instruction: str = setting("", "first instruction, given once something listens to it; empty: none")
-    text_topic: str = setting("/vla/text_command", "std_msgs/String in: typed commands")
-    voice_topic: str = setting("/voice_command", "std_msgs/String in: transcribed commands")
-    instruction_topic: str = setting("/vla/instruction", "vla_msgs/Instruction out")
-
-    def __post_init__(self) -> None:
-        """Check ranges and choices."""
-        _check(self)
+        check_settings(self)

@@ -19,7 +19,7 @@ from geometry_msgs.msg import Point, Pose
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.replay.recording import FORMAT, chunk_to_dict
 
 from vla_msgs import msg as messages

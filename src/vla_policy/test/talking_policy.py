@@ -7,17 +7,9 @@ import time
 from dataclasses import asdict
 
 import numpy as np
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.errors import ActionRefusedError
-from vla_policy.policy import (
-    ActionChunk,
-    ActionMode,
-    ActionStep,
-    Answer,
-    DeltaReference,
-    Observation,
-    Policy,
-    PolicyConfig,
-)
+from vla_policy.policy import Answer, Observation, Policy, PolicyConfig
 
 NAMES = ("terminate", "x", "gripper")
 PLANS = ("go to the block",) * 3 + ("close the gripper",)  # one a chunk, over and over

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.errors import CheckpointError, InstructionError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference, Observation, Policy, PolicyConfig
+from vla_policy.policy import Observation, Policy, PolicyConfig
 from vla_policy.replay.policy import RecordingPolicy, create
 from vla_policy.replay.recording import chunk_from_dict, chunk_to_dict
 
@@ -53,10 +54,10 @@ class Wave(Policy):
             DeltaReference.COMMANDED,
             0.2,
             steps,
-            rng.integers(0, 256, (self._count, 2)).astype(np.uint16),
-            rng.random((self._count, 2)).astype(np.float32),
-            ("x", "y"),
-            tuple("abcdefg"),
+            tokens=rng.integers(0, 256, (self._count, 2)).astype(np.uint16),
+            token_probabilities=rng.random((self._count, 2)).astype(np.float32),
+            dimension_names=("x", "y"),
+            joint_names=tuple("abcdefg"),
         )
 
 

@@ -49,7 +49,7 @@ def observe(stamp: float, seed: int = 0, width: float = 0.08, size: tuple[int, i
 
 def test_chunk_is_complete(policy: RT1Policy) -> None:
     chunk = policy.infer(observe(7.0))
-    assert chunk.observation_stamp == 7.0
+    assert chunk.stamp == 7.0
     assert chunk.dimension_names == RT1_TABLETOP.names
     assert chunk.tokens is not None
     assert chunk.token_probabilities is not None

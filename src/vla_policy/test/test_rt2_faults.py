@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from vla_core.action import ActionMode
 from vla_policy.action.presets import RT2_TABLETOP
 from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InstructionError
-from vla_policy.policy import ActionMode, Observation
+from vla_policy.policy import Observation
 from vla_policy.rt2.model.backend import VlmBackend
 from vla_policy.rt2.model.checkpoint import RT2Checkpoint, RT2Info
 from vla_policy.rt2.model.loading import chosen_device

@@ -66,7 +66,7 @@ def test_every_family_acts_and_answers(rt2_models: ModuleType, family: str) -> N
     made.warm_up()
     made.reset(INSTRUCTION)
     chunk = made.infer(observe(7.0))
-    assert (chunk.observation_stamp, chunk.period_s, len(chunk.steps)) == (7.0, 0.2, 1)
+    assert (chunk.stamp, chunk.period, len(chunk.steps)) == (7.0, 0.2, 1)
     assert chunk.dimension_names == RT2_TABLETOP.names
     assert chunk.tokens is not None
     assert chunk.token_probabilities is not None

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Task
 from vla_policy.settings import Settings
 

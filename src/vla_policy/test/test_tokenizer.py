@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vla_core.action import ActionValueError
 from vla_policy.action.presets import OPENVLA, PRESETS, RT1
 from vla_policy.action.space import ActionSpace, Dimension, Rounding, discrete
 from vla_policy.action.tokenizer import ActionTokenizer, openvla_ids, openvla_tokens
-from vla_policy.errors import ActionValueError
 
 spaces = st.builds(
     lambda space, rounding, bins: replace(space, rounding=rounding, bins=bins),

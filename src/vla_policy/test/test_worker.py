@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from vla_policy.errors import ActionValueError, InstructionError, ObservationError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Answer, DeltaReference, Observation, Policy
+from vla_core.action import ActionChunk, ActionMode, ActionStep, ActionValueError, DeltaReference
+from vla_policy.errors import InstructionError, ObservationError
+from vla_policy.policy import Answer, Observation, Policy
 from vla_policy.run.questions import MAX_WAITING
 from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Task
 from vla_policy.run.worker import InferenceWorker

@@ -28,10 +28,6 @@ class ActionSpaceError(PolicyError):
     """An action space description is not valid."""
 
 
-class ActionValueError(PolicyError):
-    """An action or token array does not belong to its action space."""
-
-
 class VocabularyError(ConfigurationError):
     """A tokenizer cannot serve an action vocabulary, or a token id belongs to none."""
 

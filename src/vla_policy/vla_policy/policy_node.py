@@ -15,6 +15,7 @@ def main(args: list[str] | None = None) -> int:
     import rclpy  # this and what follows is slow: after the signals
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
+    from vla_core.settings import SettingsError
 
     from vla_policy.errors import PolicyError
     from vla_policy.ros.node import PolicyNode
@@ -32,7 +33,7 @@ def main(args: list[str] | None = None) -> int:
     except Exception as error:
         if not rclpy.ok():  # a signal took ROS down under whatever was being done, loading the policy above all
             return 0
-        if not isinstance(error, PolicyError):
+        if not isinstance(error, PolicyError | SettingsError):
             raise
         print(f"policy_node: {error}", file=sys.stderr, flush=True)
         return EXIT_UNUSABLE

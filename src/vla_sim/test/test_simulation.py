@@ -5,8 +5,9 @@ import threading
 
 import numpy as np
 import pytest
+from vla_core.settings import SettingsError
 from vla_sim.run.trajectory import TrajectoryPoint
-from vla_sim.settings import Settings, SettingsError
+from vla_sim.settings import Settings
 from vla_sim.task.task import FAMILIES, TaskError
 from vla_sim.world.scene import BLOCKS, BOWL
 from vla_sim.world.simulation import MAX_TEXT, DivergedError, Simulation

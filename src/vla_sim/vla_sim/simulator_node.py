@@ -32,9 +32,9 @@ def _run(args: Sequence[str] | None, stopping: threading.Event) -> int:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
+    from vla_core.settings import SettingsError
 
     from vla_sim.ros.simulator import SimulatorNode
-    from vla_sim.settings import SettingsError
     from vla_sim.world.robots import UnknownRobotError
 
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from vla_policy.policy import InstructionError, ObservationError
+from vla_policy.errors import InstructionError, ObservationError
 from vla_sim.expert.expert import expert_action, state_of
 from vla_sim.expert.policy import ExpertPolicy
 from vla_sim.task.task import FAMILIES, SuccessTest, Task

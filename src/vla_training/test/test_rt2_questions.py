@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vla_policy.policy import ActionChunk, Answer, Observation, Policy
+from vla_core.action import ActionChunk
+from vla_policy.policy import Answer, Observation, Policy
 from vla_training.evaluate.questions import Answered, add_answered, ask_scenes, summarise
 from vla_training.rt1.card import CARD
 from vla_training.rt2.samples.scene_text import KINDS

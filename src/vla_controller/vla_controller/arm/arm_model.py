@@ -7,8 +7,7 @@ import importlib.util
 from pathlib import Path
 
 import mujoco
-
-from vla_controller.robot_config import CollisionConfig, RobotConfig, RobotConfigError
+from vla_core.robot import CollisionConfig, RobotConfig, RobotConfigError
 
 TABLE = "table"
 _LEAST_LENGTH = 1e-4  # [m] below which a capsule is a sphere

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import JointLimits
 
-from vla_controller.intake.chunk import Refusal
 from vla_controller.motion.limiter import JointState
-from vla_controller.robot_config import JointLimits
+from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import CollisionConfig
 
 from vla_controller.arm.arm_model import TABLE, shape_name
-from vla_controller.robot_config import CollisionConfig
 
 Array = npt.NDArray[np.float64]
 

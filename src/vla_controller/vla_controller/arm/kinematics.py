@@ -7,11 +7,11 @@ import daqp
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import RobotConfig
+from vla_core.rotation import Pose, rotation_between
 
 from vla_controller.arm.arm_model import arm_model
 from vla_controller.arm.collision import Clearance
-from vla_controller.robot_config import RobotConfig
-from vla_controller.rotation import Pose, rotation_between
 
 Array = npt.NDArray[np.float64]
 

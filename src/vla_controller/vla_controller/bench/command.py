@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionMode
+from vla_core.robot import load_robot_config
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.picture import draw
@@ -23,9 +25,7 @@ from vla_controller.bench.rig import Bench
 from vla_controller.bench.seams import WAYS, Arm, Seams, judge, this_controller, times_of, tool_path
 from vla_controller.bench.streams import STREAMS, Source
 from vla_controller.bench.sweep import SweepSettings, Tally, sweep
-from vla_controller.intake.chunk import ActionMode
 from vla_controller.motion.planner import REST_TIME
-from vla_controller.robot_config import load_robot_config
 
 Array = npt.NDArray[np.float64]
 

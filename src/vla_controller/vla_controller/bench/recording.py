@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk, ActionStep
+from vla_core.robot import RobotConfig
+from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.chunk import Chunk, Step
 from vla_controller.intake.gate import clamp_to_workspace
 from vla_controller.motion.reference import pose_targets, schedule
-from vla_controller.robot_config import RobotConfig
-from vla_controller.rotation import Pose
 
 Array = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Run:
 
     start: Array  # (n,) [rad]
     arrivals: tuple[float, ...]
-    chunks: tuple[Chunk, ...]
+    chunks: tuple[ActionChunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ def _run(rows: list[dict[str, Any]]) -> Run:
     return Run(start, tuple(float(row["arrival"]) for row in rows), chunks)
 
 
-def _chunk(row: dict[str, Any], sequence: int) -> Chunk:
+def _chunk(row: dict[str, Any], sequence: int) -> ActionChunk:
     steps = [np.array(step, dtype=np.float64) for step in row["steps"]]
-    return Chunk(
+    return ActionChunk(
         stamp=float(row["stamp"]),
         frame_id="",
         instruction_id=INSTRUCTION,
         sequence=sequence,
         mode=int(row["mode"]),
-        steps=tuple(Step(step[:3], step[3:6], gripper=float(step[6])) for step in steps),
+        steps=tuple(ActionStep(step[:3], step[3:6], gripper=float(step[6])) for step in steps),
         period=float(row["period"]),
         delta_reference=int(row["delta_reference"]),
         observed_pose=Pose(np.array(row["observed_position"]), np.array(row["observed_quaternion_xyzw"])),

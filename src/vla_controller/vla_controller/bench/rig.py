@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_core.robot import JointLimits
+from vla_core.rotation import Pose
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.intake.chunk import ActionMode, Chunk, DeltaReference, Refusal, Step
 from vla_controller.motion.planner import REST_TIME
 from vla_controller.motion.setpoint import Setpoint
-from vla_controller.robot_config import JointLimits
-from vla_controller.rotation import Pose
+from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
 
@@ -69,8 +70,8 @@ class Bench:
         """Pose of the tool now."""
         return self.controller.kinematics.fk(self.q)
 
-    def chunk(self, *steps: Step, mode: int = ActionMode.EE_DELTA, **changes: Any) -> Chunk:
-        """Chunk of ``steps`` made from an observation of this moment; ``changes`` replace fields."""
+    def chunk(self, *steps: ActionStep, mode: int = ActionMode.EE_DELTA, **changes: Any) -> ActionChunk:
+        """ActionChunk of ``steps`` made from an observation of this moment; ``changes`` replace fields."""
         self.sequence += 1
         values: dict[str, Any] = {
             "stamp": self.now,
@@ -85,9 +86,9 @@ class Bench:
             "observed_joints": self.q,
             "joint_names": self.controller.config.joints,
         }
-        return Chunk(**{**values, **changes})
+        return ActionChunk(**{**values, **changes})
 
-    def send(self, *steps: Step, **changes: Any) -> Refusal | None:
+    def send(self, *steps: ActionStep, **changes: Any) -> Refusal | None:
         """Offer such a chunk to the controller now."""
         return self.controller.accept(self.chunk(*steps, **changes), self.now)
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import RobotConfig
 
 from vla_controller.arm.arm_model import description_path
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.recording import INSTRUCTION, Run, Targets
 from vla_controller.bench.rig import Bench
-from vla_controller.robot_config import RobotConfig
 
 Array = npt.NDArray[np.float64]
 

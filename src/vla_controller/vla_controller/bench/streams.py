@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunk streams to try a controller on: tame and wild motion in every mode, and everything that can go wrong."""
+"""ActionChunk streams to try a controller on: tame and wild motion in every mode, and everything that can go wrong."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk, ActionMode, ActionStep
+from vla_core.robot import RobotConfig
+from vla_core.rotation import Pose, from_rotation_vector, multiply, normalise
 
 from vla_controller.arm.collision import Clearance
 from vla_controller.bench.rig import Bench, Violation
-from vla_controller.intake.chunk import ActionMode, Chunk, Step
 from vla_controller.motion.planner import REST_TIME
-from vla_controller.robot_config import RobotConfig
-from vla_controller.rotation import Pose, from_rotation_vector, multiply, normalise
 
 Array = npt.NDArray[np.float64]
 Generator = np.random.Generator
@@ -71,7 +71,7 @@ class Source:
         self.size = float(rng.choice([0.1, 0.4, 1.0]))  # of the largest step that the gate lets pass
         self.drift = rng.normal(size=8)
         self.next_time = bench.now
-        self.sent: list[Chunk] = []
+        self.sent: list[ActionChunk] = []
         self.accepted = self.refused = 0
         self.last_due = 0.0  # [s] elapsed
 
@@ -82,25 +82,27 @@ class Source:
         self.next_time = self.bench.now + self.pace
         return True
 
-    def steps(self, mode: int, drift: float) -> tuple[Step, ...]:
+    def steps(self, mode: int, drift: float) -> tuple[ActionStep, ...]:
         """Steps of a mode: random ones and, by ``drift`` 0 to 1, a steady direction."""
         rows = drift * self.drift + (1.0 - drift) * self.rng.normal(size=(self.length, 8))
         return tuple(self._step(mode, row / max(1.0, float(np.linalg.norm(row)))) for row in rows)
 
-    def _step(self, mode: int, row: Array) -> Step:
+    def _step(self, mode: int, row: Array) -> ActionStep:
         gripper = float(self.rng.choice([NAN, 0.0, 1.0]))
         n = len(self.bench.q)
         if mode == ActionMode.EE_DELTA:
-            return Step(0.15 * self.size * row[:3], 1.0 * self.size * row[3:6], gripper=gripper)
+            return ActionStep(0.15 * self.size * row[:3], 1.0 * self.size * row[3:6], gripper=gripper)
         if mode == ActionMode.EE_POSE:
             away = Pose(0.14 * self.size * row[:3], from_rotation_vector(self.size * 0.9 * row[3:6]))
             now = self.bench.pose
-            return Step(pose=Pose(now.position + away.position, _turned(away, now)), gripper=gripper)
+            return ActionStep(pose=Pose(now.position + away.position, _turned(away, now)), gripper=gripper)
         reach = {ActionMode.JOINT_VELOCITY: 3.0, ActionMode.JOINT_POSITION: 0.5}.get(ActionMode(mode), 1.0)
         joints = self.size * reach * row[:n]
-        return Step(joints=self.bench.q + joints if mode == ActionMode.JOINT_POSITION else joints, gripper=gripper)
+        return ActionStep(
+            joints=self.bench.q + joints if mode == ActionMode.JOINT_POSITION else joints, gripper=gripper
+        )
 
-    def chunk(self, drift: float = 0.7, age: float = 0.1, mode: int | None = None) -> Chunk:
+    def chunk(self, drift: float = 0.7, age: float = 0.1, mode: int | None = None) -> ActionChunk:
         """A chunk as this policy makes it, of an observation ``age`` [s] ago."""
         mode = self.mode if mode is None else mode
         return self.bench.chunk(
@@ -111,7 +113,7 @@ class Source:
             delta_reference=self.reference,
         )
 
-    def send(self, chunk: Chunk) -> None:
+    def send(self, chunk: ActionChunk) -> None:
         """Offer a chunk, and note when its last step is due if it is accepted."""
         controller, now = self.bench.controller, self.bench.now
         self.sent.append(chunk)
@@ -173,9 +175,9 @@ def _garbage(source: Source) -> None:
         return
     chunk, rng = source.chunk(), source.rng
     wrong: list[dict[str, object]] = [
-        {"steps": (Step(np.full(3, rng.choice([np.nan, np.inf])), joints=np.full(len(source.bench.q), np.nan)),)},
-        {"steps": (Step(np.ones(3) * 1e6, joints=np.full(len(source.bench.q), 1e6)),)},
-        {"steps": (Step(np.zeros(2), joints=np.zeros(2)),)},
+        {"steps": (ActionStep(np.full(3, rng.choice([np.nan, np.inf])), joints=np.full(len(source.bench.q), np.nan)),)},
+        {"steps": (ActionStep(np.ones(3) * 1e6, joints=np.full(len(source.bench.q), 1e6)),)},
+        {"steps": (ActionStep(np.zeros(2), joints=np.zeros(2)),)},
         {"steps": ()},
         {"frame_id": "camera", "joint_names": ("a",)},
         {"mode": int(rng.integers(5, 200))},
@@ -188,9 +190,9 @@ def _garbage(source: Source) -> None:
     source.send(_replaced(chunk, wrong[int(rng.integers(0, len(wrong)))]))
 
 
-def _replaced(chunk: Chunk, changes: dict[str, object]) -> Chunk:
+def _replaced(chunk: ActionChunk, changes: dict[str, object]) -> ActionChunk:
     values = {name: getattr(chunk, name) for name in chunk.__slots__}
-    return Chunk(**{**values, **changes})
+    return ActionChunk(**{**values, **changes})
 
 
 def _operator(source: Source) -> None:

@@ -11,11 +11,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 
 import numpy as np
+from vla_core.robot import load_robot_config
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.streams import STREAMS, run_stream, start_pose
-from vla_controller.robot_config import load_robot_config
 
 _BATCH = 64  # streams handed to a process at once
 _EXAMPLES = 5  # of violations kept

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_core.robot import RobotConfig
+from vla_core.rotation import Pose, rotation_between
 
-from vla_controller.intake.chunk import ActionMode, Chunk, DeltaReference, Refusal, Step
-from vla_controller.robot_config import RobotConfig
-from vla_controller.rotation import Pose, rotation_between
+from vla_controller.refusals import Refusal
 from vla_controller.settings import ControllerSettings
 
 Array = npt.NDArray[np.float64]
@@ -32,7 +33,7 @@ class GateContext:
     last_order: tuple[float, int] | None  # (stamp, sequence) of the last chunk accepted
 
 
-def check_chunk(chunk: Chunk, context: GateContext) -> Refusal | None:
+def check_chunk(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     """First reason to refuse ``chunk``, or None when every check passes."""
     for check in _CHECKS:
         refusal = check(chunk, context)
@@ -70,7 +71,7 @@ def _norm(vector: Array) -> float:
     return math.sqrt(float(vector @ vector))
 
 
-def _mode(chunk: Chunk, context: GateContext) -> Refusal | None:
+def _mode(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     if chunk.mode not in tuple(ActionMode):
         return Refusal("bad_mode", f"mode {chunk.mode}; valid: {', '.join(f'{m.value} {m.name}' for m in ActionMode)}")
     if chunk.delta_reference not in tuple(DeltaReference):
@@ -78,7 +79,7 @@ def _mode(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _steps(chunk: Chunk, context: GateContext) -> Refusal | None:
+def _steps(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     if not chunk.steps:
         return Refusal("empty_chunk", "a chunk needs at least one step")
     if len(chunk.steps) > context.settings.max_steps:
@@ -88,7 +89,7 @@ def _steps(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _instruction(chunk: Chunk, context: GateContext) -> Refusal | None:
+def _instruction(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     if context.stopped:
         return Refusal("stopped", "halted (stop, reset, home or a trajectory); a new instruction is needed")
     if context.instruction_id is None:
@@ -100,7 +101,7 @@ def _instruction(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _age(chunk: Chunk, context: GateContext) -> Refusal | None:
+def _age(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     if not math.isfinite(chunk.stamp):
         return Refusal("non_finite", f"stamp is {chunk.stamp}")
     age, settings = context.now - chunk.stamp, context.settings
@@ -114,7 +115,7 @@ def _age(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _names(chunk: Chunk, context: GateContext) -> Refusal | None:
+def _names(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     config = context.config
     if chunk.mode not in JOINT_MODES:
         if chunk.frame_id != config.base_frame:
@@ -125,7 +126,7 @@ def _names(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _used(chunk: Chunk) -> Iterator[tuple[str, Array | None, int]]:
+def _used(chunk: ActionChunk) -> Iterator[tuple[str, Array | None, int]]:
     """Name, value and length of every array that the chunk's mode reads."""
     n = len(chunk.joint_names)
     if chunk.delta_reference == DeltaReference.OBSERVED:
@@ -149,7 +150,7 @@ def _pose_parts(name: str, pose: Pose | None) -> Iterator[tuple[str, Array | Non
     yield f"{name}.orientation", None if pose is None else pose.quaternion, 4
 
 
-def _numbers(chunk: Chunk, context: GateContext) -> Refusal | None:
+def _numbers(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     for name, value, length in _used(chunk):
         if value is None or value.shape != (length,):
             wrong = "wrong_joints" if "joints" in name else "bad_shape"
@@ -164,8 +165,8 @@ def _numbers(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _sizes(chunk: Chunk, context: GateContext) -> Refusal | None:
-    previous: Step | None = None
+def _sizes(chunk: ActionChunk, context: GateContext) -> Refusal | None:
+    previous: ActionStep | None = None
     most, most_turn = context.settings.max_step_translation, context.settings.max_step_rotation
     for k, step in enumerate(chunk.steps):
         translation, rotation = _step_size(chunk, step, previous)
@@ -177,7 +178,7 @@ def _sizes(chunk: Chunk, context: GateContext) -> Refusal | None:
     return None
 
 
-def _step_size(chunk: Chunk, step: Step, previous: Step | None) -> tuple[float, float]:
+def _step_size(chunk: ActionChunk, step: ActionStep, previous: ActionStep | None) -> tuple[float, float]:
     """Translation [m] and rotation (tool, or largest joint) [rad] of a step against the one before."""
     if chunk.mode == ActionMode.EE_DELTA:
         return _norm(step.translation), _norm(step.rotation_vector)
@@ -194,6 +195,6 @@ def _step_size(chunk: Chunk, step: Step, previous: Step | None) -> tuple[float, 
     return 0.0, 0.0
 
 
-_CHECKS: tuple[Callable[[Chunk, GateContext], Refusal | None], ...] = (
+_CHECKS: tuple[Callable[[ActionChunk, GateContext], Refusal | None], ...] = (
     _mode, _steps, _instruction, _age, _names, _numbers, _sizes,
 )  # fmt: skip

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk, ActionMode
+from vla_core.robot import RobotConfig
 
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.chunk import ActionMode, Chunk, Refusal
 from vla_controller.intake.gate import JOINT_MODES
 from vla_controller.motion.reference import joint_targets, pose_targets, schedule
-from vla_controller.robot_config import RobotConfig
+from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
 
@@ -23,7 +24,7 @@ MOST_STATES = 6
 
 @dataclass(slots=True)
 class _Waiting:
-    chunk: Chunk
+    chunk: ActionChunk
     deadline: float  # [s]
     missing: int
     verdict: Refusal | None = None
@@ -37,12 +38,12 @@ class ReleaseGuard:
     """
 
     budget: float  # [s] for the answers
-    release: Callable[[Chunk], None]
+    release: Callable[[ActionChunk], None]
     refuse: Callable[[Refusal], None]
     _ticket: int = 0
     _waiting: _Waiting | None = field(default=None)
 
-    def hold(self, chunk: Chunk, states: Sequence[Array], now: float, ask: Ask) -> None:
+    def hold(self, chunk: ActionChunk, states: Sequence[Array], now: float, ask: Ask) -> None:
         """Ask for ``states`` of ``chunk`` at ``now`` [s]; without states it is released at once."""
         if self._waiting is not None:
             self._settle(Refusal("validity_superseded", "a newer chunk came before the collision check answered"))
@@ -79,7 +80,7 @@ class ReleaseGuard:
 
 
 def chunk_states(
-    chunk: Chunk, config: RobotConfig, kinematics: Kinematics, setpoint: Array, now: float, budget: float
+    chunk: ActionChunk, config: RobotConfig, kinematics: Kinematics, setpoint: Array, now: float, budget: float
 ) -> list[Array]:
     """Joints (n,) [rad] that the steps of ``chunk`` still to be done lead to, at most MOST_STATES of them.
 

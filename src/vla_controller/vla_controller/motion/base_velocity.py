@@ -8,11 +8,11 @@ from bisect import bisect_right
 import numpy as np
 import numpy.typing as npt
 import ruckig
+from vla_core.action import ActionChunk
+from vla_core.robot import BaseConfig
 
-from vla_controller.intake.chunk import Chunk, Refusal
 from vla_controller.motion.reference import Schedule
-from vla_controller.refusals import RefusalLog
-from vla_controller.robot_config import BaseConfig
+from vla_controller.refusals import Refusal, RefusalLog
 
 Array = npt.NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class BaseVelocity:
         self._input.synchronization = ruckig.Synchronization.No
         self._input.max_acceleration, self._input.max_jerk = config.acceleration.tolist(), config.jerk.tolist()
 
-    def follow(self, chunk: Chunk, plan: Schedule) -> None:
+    def follow(self, chunk: ActionChunk, plan: Schedule) -> None:
         """Take over the velocities of a chunk that passed the gate, from its first step that is not late."""
         rows = [chunk.steps[k].base for k in plan.indices]
         if self._config is None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import JointLimits
 
 from vla_controller.arm.collision import Clearance
-from vla_controller.intake.chunk import Refusal
 from vla_controller.motion.limiter import JointState, SetpointLimiter
 from vla_controller.motion.planner import Planner
 from vla_controller.motion.smoothing import ReferenceFilter
 from vla_controller.motion.stop_guard import StopGuard
-from vla_controller.robot_config import JointLimits
+from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
 

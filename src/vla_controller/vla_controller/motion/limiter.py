@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import ruckig
-
-from vla_controller.robot_config import JointLimits
+from vla_core.robot import JointLimits
 
 Array = npt.NDArray[np.float64]
 

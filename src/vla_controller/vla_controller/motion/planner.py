@@ -7,9 +7,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.action import ActionChunk, ActionMode, DeltaReference
+from vla_core.robot import RobotConfig
+from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.chunk import ActionMode, Chunk, DeltaReference, Refusal
 from vla_controller.intake.gate import JOINT_MODES, check_first_target, clamp_to_workspace
 from vla_controller.motion.reference import (
     Path,
@@ -23,9 +25,7 @@ from vla_controller.motion.reference import (
     schedule,
     start_time,
 )
-from vla_controller.refusals import RefusalLog
-from vla_controller.robot_config import RobotConfig
-from vla_controller.rotation import Pose
+from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.curve import Curve
 
@@ -111,7 +111,7 @@ class Planner:
         while self._openings and self._openings[0][0] <= now:
             self.gripper = self._openings.pop(0)[1]
 
-    def follow(self, chunk: Chunk, now: float, setpoint: Array) -> Refusal | None:
+    def follow(self, chunk: ActionChunk, now: float, setpoint: Array) -> Refusal | None:
         """Bend the path towards a chunk that passed the gate; ``setpoint`` (n,) [rad] is what was sent last."""
         plan = schedule(chunk, now, self._settings.latency_budget)
         self.steps_late += plan.late
@@ -146,7 +146,7 @@ class Planner:
         self._poses, self._rest_by, self._position = None, math.inf, now
         self._openings = []
 
-    def _follow_poses(self, chunk: Chunk, plan: Schedule, setpoint: Array) -> Refusal | None:
+    def _follow_poses(self, chunk: ActionChunk, plan: Schedule, setpoint: Array) -> Refusal | None:
         commanded = self._kinematics.fk(setpoint)
         present, seed = commanded, setpoint
         if self._poses is not None:
@@ -171,7 +171,7 @@ class Planner:
         self._poses = join(old, present, self._position, chunk, plan, [pose for pose, _ in clamped])
         return None
 
-    def _follow_joints(self, chunk: Chunk, plan: Schedule, setpoint: Array) -> Refusal | None:
+    def _follow_joints(self, chunk: ActionChunk, plan: Schedule, setpoint: Array) -> Refusal | None:
         present = setpoint if self._poses is None else self._ik_seed
         if self._joints is not None:
             present = sample_joints(self._joints, self._position)
@@ -197,7 +197,7 @@ def _towards(joints: Array, before: Array, reach: Array) -> Array:
     return nearer
 
 
-def _replaces(chunk: Chunk) -> bool:
+def _replaces(chunk: ActionChunk) -> bool:
     """Whether what earlier chunks still had to do is dropped, because the chunk starts from the setpoint."""
     delta = chunk.mode in (ActionMode.EE_DELTA, ActionMode.JOINT_DELTA)
     return (delta and chunk.delta_reference == DeltaReference.COMMANDED) or chunk.mode == ActionMode.JOINT_VELOCITY

@@ -9,9 +9,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-
-from vla_controller.intake.chunk import ActionMode, Chunk, DeltaReference, Step
-from vla_controller.rotation import Pose, apply_delta, normalise, slerp
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_core.rotation import Pose, apply_delta, normalise, slerp
 
 Array = npt.NDArray[np.float64]
 Value = TypeVar("Value", Pose, Array)
@@ -76,7 +75,7 @@ class Schedule:
     late: int
 
 
-def schedule(chunk: Chunk, now: float, latency_budget: float) -> Schedule:
+def schedule(chunk: ActionChunk, now: float, latency_budget: float) -> Schedule:
     """Due times of the steps up to the first that terminates; steps already past are late and skipped.
 
     The last step may be up to one period late and is then done from now on: it would otherwise be lost to a policy
@@ -91,7 +90,7 @@ def schedule(chunk: Chunk, now: float, latency_budget: float) -> Schedule:
     return Schedule(tuple(range(first, count)), tuple(due[first:]), late)
 
 
-def pose_targets(chunk: Chunk, commanded: Pose) -> list[Pose]:
+def pose_targets(chunk: ActionChunk, commanded: Pose) -> list[Pose]:
     """Pose that each step of an EE_DELTA or EE_POSE chunk leads to; ``commanded`` is that of the last setpoint."""
     if chunk.mode == ActionMode.EE_POSE:
         return [Pose(s.pose.position, normalise(s.pose.quaternion)) for s in chunk.steps if s.pose is not None]
@@ -106,7 +105,7 @@ def pose_targets(chunk: Chunk, commanded: Pose) -> list[Pose]:
 
 
 def joint_targets(
-    chunk: Chunk, joints: tuple[str, ...], plan: Schedule, commanded: Array, present: Array
+    chunk: ActionChunk, joints: tuple[str, ...], plan: Schedule, commanded: Array, present: Array
 ) -> list[Array]:
     """Joints [rad], in the order ``joints``, that each step of a JOINT_* chunk leads to.
 
@@ -128,14 +127,14 @@ def joint_targets(
     return list(start + np.cumsum(rows, axis=0))
 
 
-def _row(step: Step, order: list[int]) -> Array:
+def _row(step: ActionStep, order: list[int]) -> Array:
     if step.joints is None:
         raise ValueError("a step of a JOINT_* chunk without joints; the gate refuses it")
     return step.joints[order]
 
 
 def join(
-    old: Path[Value] | None, present: Value, start: float, chunk: Chunk, plan: Schedule, targets: list[Value]
+    old: Path[Value] | None, present: Value, start: float, chunk: ActionChunk, plan: Schedule, targets: list[Value]
 ) -> Path[Value]:
     """Path from ``present`` at ``start`` [s] through what ``old`` still has before the first new step, then on.
 
@@ -150,7 +149,7 @@ def join(
     return Path(tuple(waypoints))
 
 
-def start_time(old: Path[Value] | None, position: float, chunk: Chunk, plan: Schedule) -> float:
+def start_time(old: Path[Value] | None, position: float, chunk: ActionChunk, plan: Schedule) -> float:
     """When [s] on the path a new chunk is joined; ``position`` [s] is how far the arm's reference is on the old one.
 
     Where the old path has ended or ends with the chunk, the way to the first step takes at least a period (at most

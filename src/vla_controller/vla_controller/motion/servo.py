@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-
-from vla_controller.rotation import Pose, rotation_between
+from vla_core.rotation import Pose, rotation_between
 
 Array = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_controller.arm.collision import Clearance
-from vla_controller.intake.chunk import Refusal
 from vla_controller.motion.limiter import JointState, SetpointLimiter
+from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
+from vla_core.action import ActionChunk
+from vla_core.robot import RobotConfigError
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.intake.chunk import Chunk, Refusal
 from vla_controller.intake.release_guard import Array, ReleaseGuard, chunk_states
-from vla_controller.robot_config import RobotConfigError
+from vla_controller.refusals import Refusal
 from vla_controller.settings import NodeSettings
 
 MODES = ("auto", "off", "required")
@@ -22,7 +23,7 @@ class CollisionCheck:
     """Stands between the gate and the controller; a chunk that is not asked for goes on at once."""
 
     def __init__(
-        self, node: Node, settings: NodeSettings, controller: ArmController, accept: Callable[[Chunk], Any]
+        self, node: Node, settings: NodeSettings, controller: ArmController, accept: Callable[[ActionChunk], Any]
     ) -> None:
         """``accept`` takes the chunks that are released. Raises RobotConfigError for an unknown mode."""
         if settings.collision_check not in MODES:
@@ -39,7 +40,7 @@ class CollisionCheck:
         if self._mode != "off":
             self._connect(node)
 
-    def offer(self, chunk: Chunk, now: float, setpoint: Array | None) -> None:
+    def offer(self, chunk: ActionChunk, now: float, setpoint: Array | None) -> None:
         """Take a chunk at ``now`` [s]; ``setpoint`` (n,) [rad] was sent last."""
         ready = self._client is not None and self._client.service_is_ready()
         if self._mode == "required" and not ready:

@@ -11,86 +11,28 @@ import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Pose as PoseMsg
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from vla_core.robot import GripperConfig
+from vla_core.ros import action
+from vla_core.ros.time import duration_from_seconds, time_from_seconds
+from vla_core.rotation import Pose
 
 from vla_controller.health.health import Health
-from vla_controller.intake.chunk import Chunk, Step
-from vla_controller.intake.chunk import Refusal as GateRefusal
 from vla_controller.motion.setpoint import ControllerState, Setpoint
-from vla_controller.robot_config import GripperConfig
-from vla_controller.rotation import Pose
-from vla_msgs.msg import ActionChunk, ActionStep, ControllerStatus, Refusal
+from vla_controller.refusals import Refusal as GateRefusal
+from vla_msgs.msg import ControllerStatus, Refusal
 
 Array = npt.NDArray[np.float64]
 
 
-def seconds_from_msg(stamp: Time) -> float:
-    """Time as seconds."""
-    return stamp.sec + stamp.nanosec * 1e-9
-
-
-def time_to_msg(seconds: float) -> Time:
-    """Seconds as a message; NaN becomes zero."""
-    nanoseconds = 0 if math.isnan(seconds) else round(seconds * 1e9)
-    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
-
-
-def pose_from_msg(msg: PoseMsg) -> Pose:
-    """Pose as it is, without normalising."""
-    p, o = msg.position, msg.orientation
-    return Pose(np.array([p.x, p.y, p.z]), np.array([o.x, o.y, o.z, o.w]))
-
-
-def fill_pose(msg: PoseMsg, pose: Pose) -> None:
-    """Write ``pose`` into ``msg``."""
-    msg.position.x, msg.position.y, msg.position.z = pose.position.tolist()
-    o = msg.orientation
-    o.x, o.y, o.z, o.w = pose.quaternion.tolist()
-
-
 def pose_to_msg(pose: Pose, stamp: Time, frame: str) -> PoseStamped:
-    """Tool pose with the stamp of the joint state it was computed from."""
-    msg = PoseStamped()
+    """Return the tool pose with the stamp of the joint state it was computed from."""
+    msg = PoseStamped(pose=action.pose_to_msg(pose))
     msg.header.stamp, msg.header.frame_id = stamp, frame
-    fill_pose(msg.pose, pose)
     return msg
-
-
-def _step_from_msg(msg: ActionStep) -> Step:
-    t, r = msg.translation, msg.rotation
-    return Step(
-        translation=np.array([t.x, t.y, t.z]),
-        rotation_vector=np.array([r.x, r.y, r.z]),
-        pose=pose_from_msg(msg.pose),
-        joints=np.array(msg.joints, dtype=np.float64),
-        gripper=msg.gripper,
-        base=np.array([msg.base.linear.x, msg.base.linear.y, msg.base.angular.z]),
-        terminate=msg.terminate,
-    )
-
-
-def chunk_from_msg(msg: ActionChunk, max_steps: int) -> Chunk:
-    """Chunk as it was sent; whether it makes sense is for the safety gate.
-
-    Of more than ``max_steps`` steps one too many is read, enough to be refused.
-    """
-    return Chunk(
-        stamp=seconds_from_msg(msg.header.stamp),
-        frame_id=msg.header.frame_id,
-        instruction_id=msg.instruction_id,
-        sequence=msg.sequence,
-        mode=msg.mode,
-        steps=tuple(_step_from_msg(step) for step in msg.steps[: max_steps + 1]),
-        period=msg.period,
-        delta_reference=msg.delta_reference,
-        observed_pose=pose_from_msg(msg.observed_pose),
-        observed_joints=np.array(msg.observed_joints, dtype=np.float64),
-        joint_names=tuple(msg.joint_names),
-    )
 
 
 def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Array] | None:
@@ -110,8 +52,7 @@ def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Arra
 
 
 def _trajectory(joints: Sequence[str], point: JointTrajectoryPoint, seconds: float) -> JointTrajectory:
-    point.time_from_start.sec = int(seconds)
-    point.time_from_start.nanosec = round((seconds - int(seconds)) * 1e9)
+    point.time_from_start = duration_from_seconds(seconds)
     return JointTrajectory(joint_names=joints, points=[point])
 
 
@@ -159,9 +100,9 @@ def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequenc
         refusals=[Refusal(name=name, count=count, reason=reason) for name, count, reason in report.refusals],
         reason="no joint state yet",
     )
-    msg.header.stamp, msg.header.frame_id = time_to_msg(report.now), frame
+    msg.header.stamp, msg.header.frame_id = time_from_seconds(report.now), frame
     if report.ee_setpoint is not None:
-        fill_pose(msg.ee_setpoint, report.ee_setpoint)
+        msg.ee_setpoint = action.pose_to_msg(report.ee_setpoint)
     if setpoint is not None:
         _fill_setpoint(msg, setpoint)
     return msg
@@ -171,7 +112,7 @@ def _fill_setpoint(msg: ControllerStatus, setpoint: Setpoint) -> None:
     msg.state = int(setpoint.state)
     msg.instruction_id = setpoint.instruction_id
     msg.chunk_sequence = setpoint.chunk_sequence
-    msg.chunk_stamp = time_to_msg(setpoint.chunk_stamp)
+    msg.chunk_stamp = time_from_seconds(setpoint.chunk_stamp)
     msg.reference = setpoint.reference.tolist()
     msg.setpoint = setpoint.q.tolist()
     msg.setpoint_velocity = setpoint.qd.tolist()

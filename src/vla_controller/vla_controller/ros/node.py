@@ -13,15 +13,17 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
+from vla_core.robot import load_robot_config
+from vla_core.ros.action import chunk_from_msg
+from vla_core.ros.parameters import declare_settings
+from vla_core.ros.time import seconds_from_msg, time_from_seconds
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.intake.chunk import Chunk, Refusal
 from vla_controller.motion.setpoint import Setpoint
-from vla_controller.robot_config import load_robot_config
+from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
-from vla_controller.ros.parameters import declare_settings
 from vla_controller.ros.reports import Reports
 from vla_controller.ros.trajectory_server import TrajectoryServers
 from vla_controller.settings import ControllerSettings, NodeSettings
@@ -141,7 +143,7 @@ class ControllerNode(Node):
 
     def _on_start_of_another(self, msg: Header) -> None:
         """Of two controllers of one arm the later one gives way, also when discovery took its time."""
-        earlier = conversions.seconds_from_msg(msg.stamp) < conversions.seconds_from_msg(self._started.stamp)
+        earlier = seconds_from_msg(msg.stamp) < seconds_from_msg(self._started.stamp)
         if earlier and msg.frame_id == self.arm_topic:
             raise OtherControllerError(f"another controller_node already commands the arm on {self.arm_topic}")
 
@@ -150,9 +152,9 @@ class ControllerNode(Node):
         if joints is None:
             return  # another device's joints
         now = self._now()
-        stamp = conversions.seconds_from_msg(msg.header.stamp)
+        stamp = seconds_from_msg(msg.header.stamp)
         if stamp == 0.0:
-            msg.header.stamp, stamp = conversions.time_to_msg(now), now
+            msg.header.stamp, stamp = time_from_seconds(now), now
         self._controller.update_joint_state(min(stamp, now), *joints)
         self._reports.latency.add_measured(min(stamp, now), joints[0])
         pose = self._controller.kinematics.fk(joints[0])
@@ -164,11 +166,11 @@ class ControllerNode(Node):
         if self._rivals:
             self._controller.log.add(Refusal("other_publisher", self._rivalry()))
             return
-        chunk, now = conversions.chunk_from_msg(msg, self._max_steps), self._now()
+        chunk, now = chunk_from_msg(msg, self._max_steps), self._now()
         self._inference_time = msg.inference_time
         self._checks.offer(chunk, now, None if self._setpoint is None else self._setpoint.q)
 
-    def _accept(self, chunk: Chunk) -> None:
+    def _accept(self, chunk: ActionChunk) -> None:
         now = self._now()
         refusal = self._controller.accept(chunk, now)
         if refusal is not None:

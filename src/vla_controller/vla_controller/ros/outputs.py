@@ -11,13 +11,14 @@ from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
+from vla_core.robot import RobotConfig, RobotConfigError
+from vla_core.ros.time import time_from_seconds
+from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.motion.servo import twist_between
 from vla_controller.motion.setpoint import Setpoint
-from vla_controller.robot_config import RobotConfig, RobotConfigError
 from vla_controller.ros import conversions
-from vla_controller.rotation import Pose
 
 _DEPTH = 4  # with 1 a new setpoint waits until the middleware has let go of the one before: seen for 16 ms
 
@@ -53,14 +54,14 @@ def forward_position(now: Situation, config: RobotConfig, dt: float) -> Float64M
 
 def servo_pose(now: Situation, config: RobotConfig, dt: float) -> PoseStamped:
     """Pose of the tool in the base frame."""
-    return conversions.pose_to_msg(now.goal, conversions.time_to_msg(now.setpoint.stamp), config.base_frame)
+    return conversions.pose_to_msg(now.goal, time_from_seconds(now.setpoint.stamp), config.base_frame)
 
 
 def servo_twist(now: Situation, config: RobotConfig, dt: float) -> TwistStamped:
     """Velocity of the tool [m/s], [rad/s] over this tick in the base frame, with its drift made good."""
     linear, angular = twist_between(now.before, now.goal, now.measured, dt)
     msg = TwistStamped()
-    msg.header.stamp, msg.header.frame_id = conversions.time_to_msg(now.setpoint.stamp), config.base_frame
+    msg.header.stamp, msg.header.frame_id = time_from_seconds(now.setpoint.stamp), config.base_frame
     msg.twist.linear.x, msg.twist.linear.y, msg.twist.linear.z = linear.tolist()
     msg.twist.angular.x, msg.twist.angular.y, msg.twist.angular.z = angular.tolist()
     return msg

@@ -6,17 +6,18 @@ from __future__ import annotations
 import gc
 
 import numpy as np
+from vla_core.robot import RobotConfigError
+from vla_core.settings import SettingsError
 
-from vla_controller.robot_config import RobotConfigError
 from vla_controller.ros import pace
 from vla_controller.ros.node import ControllerNode, OtherControllerError
 from vla_controller.ros.process import Ending
 
-UNUSABLE = (RobotConfigError, OtherControllerError)
+UNUSABLE = (RobotConfigError, SettingsError, OtherControllerError)
 
 
 def make() -> ControllerNode:
-    """Make the node; raises RobotConfigError when a parameter or the robot's description cannot be used."""
+    """Return the node. Raises SettingsError for a bad parameter, RobotConfigError for a bad description."""
     return ControllerNode()
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectoryPoint
+from vla_core.ros.time import duration_from_seconds, seconds_from_msg, time_from_seconds
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.ros.conversions import seconds_from_msg, time_to_msg
 from vla_controller.trajectory.goal import GoalError, TrajectoryGoal
 from vla_controller.trajectory.run import Outcome, Progress, TrajectoryRun
 from vla_msgs.action import FollowTrajectory
@@ -46,12 +46,11 @@ def goal_from_msg(goal: Any) -> TrajectoryGoal:
 def feedback_to_msg(kind: Any, progress: Progress, joints: list[str], frame: str) -> Any:
     """Feedback of either action type."""
     msg = kind.Feedback(joint_names=joints, index=progress.index)
-    msg.header.stamp, msg.header.frame_id = time_to_msg(progress.stamp), frame
+    msg.header.stamp, msg.header.frame_id = time_from_seconds(progress.stamp), frame
     rows = (("desired", progress.desired), ("actual", progress.actual), ("error", progress.desired - progress.actual))
     for name, row in rows:
         point = JointTrajectoryPoint(positions=row.tolist())
-        point.time_from_start.sec = int(progress.elapsed)
-        point.time_from_start.nanosec = round((progress.elapsed - int(progress.elapsed)) * 1e9)
+        point.time_from_start = duration_from_seconds(progress.elapsed)
         setattr(msg, name, point)
     return msg
 

@@ -8,8 +8,8 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import JointLimits
 
-from vla_controller.robot_config import JointLimits
 from vla_controller.trajectory.curve import Curve, Trajectory
 
 Array = npt.NDArray[np.float64]

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import RobotConfig
 
-from vla_controller.intake.chunk import Refusal
 from vla_controller.motion.limiter import JointState
-from vla_controller.refusals import RefusalLog
-from vla_controller.robot_config import RobotConfig
+from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal, check_start, read_goal
 from vla_controller.trajectory.run import Outcome, Tolerances, TrajectoryRun

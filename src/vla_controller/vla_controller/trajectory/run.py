@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from vla_core.robot import JointLimits
 
-from vla_controller.robot_config import JointLimits
 from vla_controller.trajectory.curve import Curve
 from vla_controller.trajectory.goal import ErrorCode, TrajectoryGoal
 

@@ -4,8 +4,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from vla_core.health import Health, Level
+
 from vla_perception.camera.camera_watch import Picture
-from vla_perception.health import Health, Level
 
 RECENT_S = 2.0
 """Findings older than this [s] no longer count against the camera."""

@@ -5,27 +5,29 @@ import time
 from functools import partial
 from pathlib import Path
 
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
+from vla_core.health import Health
+from vla_core.robot import load_robot_config
+from vla_core.ros.diagnostics import DiagnosticsPublisher
+from vla_core.ros.parameters import declare_settings
+from vla_core.ros.time import ns_from_msg, time_from_ns
+from vla_core.settings import SettingsError
 
 from vla_msgs.msg import Observation
 from vla_perception.camera.camera_health import CameraHealth
 from vla_perception.camera.observation_intake import CameraImage, Frame, ObservationIntake
-from vla_perception.errors import ImageError, SettingsError, StateError
-from vla_perception.health import Health
+from vla_perception.errors import ImageError, StateError
 from vla_perception.image.encodings import Uint8Array
 from vla_perception.image.video_source import VideoSource, VideoTarget
-from vla_perception.robot_config import RobotJoints, find_robot_file, load_robot_joints
-from vla_perception.ros.diagnostics import DiagnosticsPublisher
 from vla_perception.ros.image_conversion import ImageConverter, content_of, find_bridge
-from vla_perception.ros.messages import image_to_msg, observation_to_msg, time_from_msg, time_to_msg
-from vla_perception.ros.parameters import declare_settings
+from vla_perception.ros.messages import image_to_msg, observation_to_msg
 from vla_perception.settings import CameraSettings
 from vla_perception.state.joint_state_buffer import JointStateBuffer
+from vla_perception.state.robot_joints import RobotJoints
 from vla_perception.state.robot_state import RobotStateTracker
 from vla_perception.state.state_health import StateHealth
 
@@ -114,18 +116,18 @@ class CameraNode(Node):
         rgb, stamp_ns = image
         frame_id = self._settings.camera_frame
         if self._raw is not None:
-            self._raw.publish(image_to_msg(Header(stamp=time_to_msg(stamp_ns), frame_id=frame_id), rgb))
+            self._raw.publish(image_to_msg(Header(stamp=time_from_ns(stamp_ns), frame_id=frame_id), rgb))
         self._ingest(CameraImage(stamp_ns, frame_id, rgb.reshape(-1), lambda: rgb))
 
     def _on_raw(self, message: Image) -> None:
         header, content = message.header, content_of(message)
         decode = partial(self._converter.raw_to_rgb, message)
-        self._ingest(CameraImage(time_from_msg(header.stamp), header.frame_id, content, decode))
+        self._ingest(CameraImage(ns_from_msg(header.stamp), header.frame_id, content, decode))
 
     def _on_compressed(self, message: CompressedImage) -> None:
         header, content = message.header, content_of(message)
         decode = partial(self._converter.compressed_to_rgb, message)
-        self._ingest(CameraImage(time_from_msg(header.stamp), header.frame_id, content, decode))
+        self._ingest(CameraImage(ns_from_msg(header.stamp), header.frame_id, content, decode))
 
     def _ingest(self, image: CameraImage) -> None:
         try:
@@ -146,7 +148,7 @@ class CameraNode(Node):
     # States in
 
     def _on_joint_state(self, message: JointState) -> None:
-        stamp = time_from_msg(message.header.stamp) or self.get_clock().now().nanoseconds
+        stamp = ns_from_msg(message.header.stamp) or self.get_clock().now().nanoseconds
         try:
             self._states.joints.insert(stamp, message.name, message.position, message.velocity)
         except StateError as error:
@@ -160,7 +162,7 @@ class CameraNode(Node):
         if frame != self._base_frame:
             self._refuse_state(f"tool pose in frame {frame!r} refused; valid: {self._base_frame!r}")
             return
-        stamp = time_from_msg(message.header.stamp) or self.get_clock().now().nanoseconds
+        stamp = ns_from_msg(message.header.stamp) or self.get_clock().now().nanoseconds
         p, q = message.pose.position, message.pose.orientation
         try:
             self._states.poses.insert(stamp, (p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
@@ -203,16 +205,18 @@ class CameraNode(Node):
 
 
 def robot_joints(settings: CameraSettings) -> RobotJoints:
-    """Names from the robot's description, where the parameters do not say otherwise. Raises PerceptionError."""
+    """Return the names in the robot's description where the parameters do not say otherwise.
+
+    Raises:
+        RobotConfigError: there is no such description, or it is invalid.
+        SettingsError: the video file does not exist.
+    """
     if settings.source == "file" and not Path(settings.file).is_file():
         raise SettingsError(f"file is {settings.file!r}; valid: the path of a video file")
     described = RobotJoints((), (), "")
     if settings.robot_config:
-        try:
-            share = Path(get_package_share_directory("vla_bringup"))
-        except PackageNotFoundError:
-            share = None
-        described = load_robot_joints(find_robot_file(settings.robot_config, share))
+        config = load_robot_config(settings.robot_config)
+        described = RobotJoints(config.joints, (config.gripper.joint,), config.base_frame)
     return RobotJoints(
         settings.joint_names or described.joint_names,
         settings.finger_joints or described.finger_joints,

@@ -4,10 +4,10 @@
 from array import array
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from vla_core.ros.time import time_from_ns
 
 from vla_msgs.msg import Observation
 from vla_perception.camera.observation_intake import Frame
@@ -15,16 +15,6 @@ from vla_perception.image.encodings import Uint8Array
 from vla_perception.state.pose_buffer import PoseSample
 from vla_perception.state.robot_state import RobotState
 from vla_perception.state.stamped_ring import NS_PER_S
-
-
-def time_from_msg(stamp: Time) -> int:
-    """The stamp [ns]."""
-    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
-
-
-def time_to_msg(stamp_ns: int) -> Time:
-    """A stamp of [ns]."""
-    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
 
 
 def image_to_msg(header: Header, rgb: Uint8Array) -> Image:
@@ -45,7 +35,7 @@ def pose_to_msg(pose: PoseSample | None) -> Pose:
 
 def observation_to_msg(frame: Frame, state: RobotState, base_frame: str, sequence: int, now_ns: int) -> Observation:
     """What the policy sees; ``now_ns`` is the moment of sending."""
-    header = Header(stamp=time_to_msg(frame.stamp_ns), frame_id=frame.frame_id)
+    header = Header(stamp=time_from_ns(frame.stamp_ns), frame_id=frame.frame_id)
     return Observation(
         header=header,
         sequence=sequence,

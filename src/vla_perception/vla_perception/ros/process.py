@@ -8,7 +8,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from vla_perception.errors import PerceptionError
+from vla_core.robot import RobotConfigError
+from vla_core.settings import SettingsError
 
 
 def run(module: str, node_class: str, args: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def run(module: str, node_class: str, args: Sequence[str] | None = None) -> int:
         rclpy.spin(node)
     except ExternalShutdownException:
         pass
-    except PerceptionError as error:
+    except (RobotConfigError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception:

@@ -3,7 +3,8 @@
 
 from dataclasses import dataclass
 
-from vla_perception.health import Health, Level
+from vla_core.health import Health, Level
+
 from vla_perception.state.robot_state import RobotState
 
 RECENT_S = 2.0

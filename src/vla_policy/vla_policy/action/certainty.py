@@ -4,8 +4,7 @@
 import math
 
 import numpy as np
-
-from vla_policy.policy import ActionChunk
+from vla_core.action import ActionChunk
 
 
 def token_confidence(chunk: ActionChunk) -> float:

@@ -7,9 +7,10 @@ sense: `opening` (0 closed, 1 open) or `closing` (-1 open it, 0 leave it, 1 clos
 
 import math
 
+from vla_core.action import ActionMode, DeltaReference
+
 from vla_policy.action.space import ActionSpace, Dimension, RotationFormat, Rounding, discrete
 from vla_policy.errors import ActionSpaceError
-from vla_policy.policy import ActionMode, DeltaReference
 
 _MODES = ("terminate", "arm", "base")
 

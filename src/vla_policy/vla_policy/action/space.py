@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+from vla_core.action import ActionMode, DeltaReference
+
 from vla_policy.errors import ActionSpaceError
-from vla_policy.policy import ActionMode, DeltaReference
 
 FORMAT = "vla_action_space/1"
 MAX_BINS = 65536  # tokens are uint16

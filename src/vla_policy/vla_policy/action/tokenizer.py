@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from vla_core.action import ActionValueError
 
 from vla_policy.action.space import ActionSpace, Rounding
-from vla_policy.errors import ActionValueError
 
 # A value this close [bins] below a grid point belongs to it: it undoes float32 noise, so that a decoded value always
 # encodes to the token it came from.

@@ -5,17 +5,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
+
 from vla_policy.errors import CheckpointError, InstructionError
-from vla_policy.policy import (
-    ActionChunk,
-    ActionMode,
-    ActionStep,
-    Answer,
-    DeltaReference,
-    Observation,
-    Policy,
-    PolicyConfig,
-)
+from vla_policy.policy import Answer, Observation, Policy, PolicyConfig
 from vla_policy.replay.recording import FORMAT, Episode, chunk_to_dict, read_recording
 
 
@@ -99,7 +92,7 @@ class ReplayPolicy(Policy):
             return self._end(observation)
         chunk = self._chunks[self._position]
         self._position += 1
-        return replace(chunk, observation_stamp=observation.stamp)
+        return replace(chunk, stamp=observation.stamp)
 
     def _end(self, observation: Observation) -> ActionChunk:
         return ActionChunk(

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vla_core.action import ActionChunk, ActionMode, ActionStep, ActionValueError, DeltaReference
+from vla_core.rotation import Pose
 
-from vla_policy.errors import ActionValueError, CheckpointError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_policy.errors import CheckpointError
 
 FORMAT = "vla_recording/1"
 
@@ -37,7 +38,7 @@ def step_to_dict(step: ActionStep) -> dict[str, Any]:
         "base": step.base.tolist(),
         "terminate": step.terminate,
         "joints": None if step.joints is None else step.joints.tolist(),
-        "pose": None if step.pose is None else step.pose.tolist(),
+        "pose": None if step.pose is None else [*step.pose.position.tolist(), *step.pose.quaternion.tolist()],
     }
 
 
@@ -45,10 +46,10 @@ def chunk_to_dict(chunk: ActionChunk) -> dict[str, Any]:
     """Return the JSON form of a chunk."""
     probabilities = chunk.token_probabilities
     return {
-        "observation_stamp": chunk.observation_stamp,
-        "mode": chunk.mode.name.lower(),
-        "delta_reference": chunk.delta_reference.name.lower(),
-        "period_s": chunk.period_s,
+        "observation_stamp": chunk.stamp,
+        "mode": ActionMode(chunk.mode).name.lower(),
+        "delta_reference": DeltaReference(chunk.delta_reference).name.lower(),
+        "period_s": chunk.period,
         "steps": [step_to_dict(step) for step in chunk.steps],
         "tokens": None if chunk.tokens is None else chunk.tokens.tolist(),
         "token_probabilities": None if probabilities is None else probabilities.tolist(),
@@ -64,6 +65,10 @@ def _numbers(data: Mapping[str, Any], key: str, size: int | None) -> np.ndarray[
     return array
 
 
+def _pose(numbers: np.ndarray[Any, np.dtype[np.float64]]) -> Pose:
+    return Pose(numbers[:3], numbers[3:])
+
+
 def step_from_dict(data: Mapping[str, Any]) -> ActionStep:
     """Read the JSON form of a step. Raises KeyError, TypeError or ValueError."""
     return ActionStep(
@@ -73,7 +78,7 @@ def step_from_dict(data: Mapping[str, Any]) -> ActionStep:
         base=_numbers(data, "base", 3),
         terminate=bool(data["terminate"]),
         joints=None if data["joints"] is None else _numbers(data, "joints", None),
-        pose=None if data["pose"] is None else _numbers(data, "pose", 7),
+        pose=None if data["pose"] is None else _pose(_numbers(data, "pose", 7)),
     )
 
 
@@ -81,16 +86,16 @@ def chunk_from_dict(data: Mapping[str, Any]) -> ActionChunk:
     """Read the JSON form of a chunk. Raises ActionValueError, KeyError, TypeError or ValueError."""
     tokens, probabilities = data["tokens"], data["token_probabilities"]
     return ActionChunk(
-        observation_stamp=float(data["observation_stamp"]),
+        stamp=float(data["observation_stamp"]),
         mode=ActionMode[data["mode"].upper()],
         delta_reference=DeltaReference[data["delta_reference"].upper()],
-        period_s=float(data["period_s"]),
+        period=float(data["period_s"]),
         steps=tuple(step_from_dict(item) for item in data["steps"]),
         tokens=None if tokens is None else np.asarray(tokens, dtype=np.uint16),
         token_probabilities=None if probabilities is None else np.asarray(probabilities, dtype=np.float32),
         dimension_names=tuple(data["dimension_names"]),
         joint_names=tuple(data["joint_names"]),
-    )
+    ).checked()
 
 
 def _parse_line(text: str) -> str | ActionChunk | None:

@@ -1,45 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages to NumPy and back: the only place where it happens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, Pose, Quaternion, Twist, Vector3
+from vla_core.action import ActionChunk, ActionMode, ActionValueError
+from vla_core.ros import action as core
+from vla_core.ros.action import pose_from_msg
+from vla_core.ros.time import seconds_from_msg
+from vla_core.rotation import Pose
 
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
-from vla_msgs.msg import ActionStep as ActionStepMsg
 from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
-from vla_policy.errors import ActionValueError, ObservationError
-from vla_policy.policy import ActionChunk, ActionMode, ActionStep, Observation
+from vla_policy.errors import ObservationError
+from vla_policy.policy import Observation
 from vla_policy.run.runner import State, Status, Task
 
 Scene = dict[str, np.ndarray]
 LEVELS = {State.WAITING: DiagnosticStatus.WARN, State.ERROR: DiagnosticStatus.ERROR}
 
 
-def seconds_from_time(time: Time) -> float:
-    """Return a stamp in [s]."""
-    return time.sec + time.nanosec * 1e-9
-
-
-def pose_from_msg(pose: Pose) -> np.ndarray:
-    """Return (7,): position [m] and quaternion xyzw."""
-    p, q = pose.position, pose.orientation
-    return np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
-
-
-def pose_to_msg(pose: np.ndarray) -> Pose:
-    """Return the message of (7,): position [m] and quaternion xyzw."""
-    x, y, z, *quaternion = pose.tolist()
-    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(**dict(zip("xyzw", quaternion, strict=True))))
+def _seven(pose: Pose) -> np.ndarray:
+    return np.concatenate([pose.position, pose.quaternion])
 
 
 def scene_from_msg(msg: SceneState) -> Scene:
     """Return the poses (7,) of the simulator's objects by name."""
-    return {name: pose_from_msg(pose) for name, pose in zip(msg.names, msg.poses, strict=True)}
+    return {name: _seven(pose_from_msg(pose)) for name, pose in zip(msg.names, msg.poses, strict=True)}
 
 
 def _image(msg: ObservationMsg) -> np.ndarray:
@@ -66,12 +56,12 @@ def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Obs
         raise ObservationError("the tool pose at the image's stamp is unknown: does the controller publish it?")
     pose = pose_from_msg(msg.ee_pose)
     return Observation(
-        stamp=seconds_from_time(msg.header.stamp),
+        stamp=seconds_from_msg(msg.header.stamp),
         image=_image(msg),
         joint_names=tuple(msg.joint_names),
         joint_position=np.array(msg.joint_position, dtype=np.float64),
-        ee_position=pose[:3],
-        ee_quaternion_xyzw=pose[3:],
+        ee_position=pose.position,
+        ee_quaternion_xyzw=pose.quaternion,
         gripper_width=msg.gripper_width,
         scene=scene,
     )
@@ -79,28 +69,7 @@ def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Obs
 
 def task_from_msg(msg: Instruction) -> Task:
     """Return the instruction as the runner takes it; an unknown kind counts as a stop."""
-    return Task(msg.id, msg.text, seconds_from_time(msg.header.stamp), stop=msg.kind != Instruction.KIND_TASK)
-
-
-def _vector(values: np.ndarray) -> Vector3:
-    x, y, z = values.tolist()
-    return Vector3(x=x, y=y, z=z)
-
-
-def step_to_msg(step: ActionStep) -> ActionStepMsg:
-    """Return the message of one step."""
-    vx, vy, wz = step.base.tolist()
-    msg = ActionStepMsg(
-        translation=_vector(step.translation),
-        rotation=_vector(step.rotation_vector),
-        gripper=float(step.gripper),
-        base=Twist(linear=Vector3(x=vx, y=vy), angular=Vector3(z=wz)),
-        terminate=bool(step.terminate),
-        joints=[] if step.joints is None else step.joints.tolist(),
-    )
-    if step.pose is not None:
-        msg.pose = pose_to_msg(step.pose)
-    return msg
+    return Task(msg.id, msg.text, seconds_from_msg(msg.header.stamp), stop=msg.kind != Instruction.KIND_TASK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,43 +81,32 @@ class ChunkContext:
     inference_time: float  # [s]
 
 
-def _observed_joints(chunk: ActionChunk, observation: ObservationMsg) -> list[float]:
+def _observed_joints(chunk: ActionChunk, observation: ObservationMsg) -> np.ndarray | None:
     """Return the observed positions in the chunk's joint order, for joint deltas. Raises ActionValueError."""
-    if chunk.mode is not ActionMode.JOINT_DELTA:
-        return []
+    if chunk.mode != ActionMode.JOINT_DELTA:
+        return None
     positions = dict(zip(observation.joint_names, observation.joint_position, strict=True))
     missing = [name for name in chunk.joint_names if name not in positions]
     if missing:
         raise ActionValueError(f"joints {missing} were not observed; valid are {list(positions)}")
-    return [positions[name] for name in chunk.joint_names]
+    return np.array([positions[name] for name in chunk.joint_names])
 
 
 def chunk_to_msg(chunk: ActionChunk, context: ChunkContext) -> ActionChunkMsg:
-    """Return the message of a chunk, its sequence still 0. Raises ActionValueError where joints and names disagree."""
-    for index, step in enumerate(chunk.steps):
-        if step.joints is not None and len(step.joints) != len(chunk.joint_names):
-            raise ActionValueError(
-                f"step {index} has {len(step.joints)} joints; valid are the {len(chunk.joint_names)} "
-                f"of joint_names {chunk.joint_names}"
-            )
-    observation, probabilities = context.observation, chunk.token_probabilities
-    msg = ActionChunkMsg(
+    """Return the message of a policy's chunk, its sequence still 0.
+
+    Raises:
+        ActionValueError: the chunk must not be sent, or its joints were not observed.
+    """
+    observation = context.observation
+    addressed = replace(
+        chunk.checked(),
+        frame_id=observation.base_frame,
         instruction_id=context.instruction_id,
-        mode=int(chunk.mode),
-        delta_reference=int(chunk.delta_reference),
-        observed_pose=observation.ee_pose,
+        observed_pose=pose_from_msg(observation.ee_pose),
         observed_joints=_observed_joints(chunk, observation),
-        joint_names=list(chunk.joint_names),
-        period=float(chunk.period_s),
-        steps=[step_to_msg(step) for step in chunk.steps],
-        inference_time=context.inference_time,
-        dimension_names=list(chunk.dimension_names) if chunk.tokens is not None else [],
-        tokens=[] if chunk.tokens is None else chunk.tokens.ravel().tolist(),
-        token_probabilities=[] if probabilities is None else probabilities.ravel().tolist(),
     )
-    msg.header.stamp = observation.header.stamp
-    msg.header.frame_id = observation.base_frame
-    return msg
+    return core.chunk_to_msg(addressed, observation.header.stamp, context.inference_time)
 
 
 def plan_to_msg(chunk: ActionChunk, context: ChunkContext) -> Plan | None:

@@ -10,16 +10,18 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from vla_core.action import ActionChunk
+from vla_core.ros.parameters import declare_settings
+from vla_core.ros.time import seconds_from_msg
 
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
 from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ObservationError
 from vla_policy.loading import load_policy
-from vla_policy.policy import ActionChunk, Observation
+from vla_policy.policy import Observation
 from vla_policy.ros import conversions
 from vla_policy.ros.execute_instruction import Hooks, InstructionAction
-from vla_policy.ros.parameters import declare_settings
 from vla_policy.ros.questions import QuestionService
 from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Status
 from vla_policy.run.worker import InferenceWorker
@@ -52,7 +54,7 @@ class PolicyNode(Node):
     def __init__(self) -> None:
         """Declare parameters and load the policy. Raises PolicyError when either cannot be used."""
         super().__init__("policy_node")
-        settings = declare_settings(self)
+        settings = declare_settings(self, Settings)
         self._policy = load_policy(settings)
         self._runner: PolicyRunner[Seen] = PolicyRunner(settings)
         self._scenes: deque[tuple[float, conversions.Scene]] = deque(maxlen=SCENES_KEPT)
@@ -91,7 +93,7 @@ class PolicyNode(Node):
         return self.get_clock().now().nanoseconds * 1e-9
 
     def _on_scene(self, msg: SceneState) -> None:
-        self._scenes.append((conversions.seconds_from_time(msg.header.stamp), conversions.scene_from_msg(msg)))
+        self._scenes.append((seconds_from_msg(msg.header.stamp), conversions.scene_from_msg(msg)))
 
     def _scene_at(self, stamp: float) -> conversions.Scene | None:
         if not self._policy.uses_scene:
@@ -102,7 +104,7 @@ class PolicyNode(Node):
 
     def _on_observation(self, msg: ObservationMsg) -> None:
         try:
-            scene = self._scene_at(conversions.seconds_from_time(msg.header.stamp))
+            scene = self._scene_at(seconds_from_msg(msg.header.stamp))
             observation = conversions.observation_from_msg(msg, scene)
         except ObservationError as error:
             with self._worker.locked():

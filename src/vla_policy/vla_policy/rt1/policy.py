@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from vla_core.action import ActionChunk
 
 from vla_policy.action.space import ActionSpace
 from vla_policy.action.steps import check_space, step_from_vector
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionSpaceError, CheckpointError, ConfigurationError, InstructionError, ObservationError
-from vla_policy.policy import ActionChunk, Observation, Policy, PolicyConfig
+from vla_policy.policy import Observation, Policy, PolicyConfig
 from vla_policy.rt1.checkpoint import CONFIG_FILE, Checkpoint, load_checkpoint
 from vla_policy.rt1.instruction import InstructionEncoder
 from vla_policy.rt1.proprio import check_channels, initial_gripper_command, proprio_vector
@@ -120,10 +121,10 @@ class RT1Policy(Policy):
             self._space.delta_reference,
             self._period_s,
             (step,),
-            tokens[None].astype(np.uint16),
-            chosen.astype(np.float32),
-            self._space.names,
-            observation.joint_names[: step.joints.size] if step.joints is not None else (),
+            joint_names=observation.joint_names[: step.joints.size] if step.joints is not None else (),
+            dimension_names=self._space.names,
+            tokens=tokens[None].astype(np.uint16),
+            token_probabilities=chosen.astype(np.float32),
         )
 
     def warm_up(self, runs: int = 2) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from vla_core.action import ActionChunk
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.action.steps import check_space, step_from_vector
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InstructionError, PolicyError
-from vla_policy.policy import ActionChunk, Answer, Observation, Policy, PolicyConfig
+from vla_policy.policy import Answer, Observation, Policy, PolicyConfig
 from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
 from vla_policy.rt2.decoding.cached_model import CachedModel
 from vla_policy.rt2.decoding.constraint import LegalBins
@@ -116,12 +117,12 @@ class RT2Policy(Policy):
             self._space.delta_reference,
             self._period_s,
             (step,),
-            decoded.tokens[None],
-            decoded.probabilities[None],
-            self._space.names,
-            observation.joint_names[: step.joints.size] if step.joints is not None else (),
-            decoded.legal_mass[None],
-            self._plan,
+            joint_names=observation.joint_names[: step.joints.size] if step.joints is not None else (),
+            dimension_names=self._space.names,
+            tokens=decoded.tokens[None],
+            token_probabilities=decoded.probabilities[None],
+            legal_mass=decoded.legal_mass[None],
+            plan=self._plan,
         )
 
     def ask(self, observation: Observation, question: str) -> Answer:

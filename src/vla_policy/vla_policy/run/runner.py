@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
 
+from vla_core.action import ActionChunk
+
 from vla_policy.action.certainty import legal_mass, token_confidence
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
-from vla_policy.policy import ActionChunk
 from vla_policy.settings import Settings
 
 MAX_TEXT = 512  # characters, as in vla_msgs/Instruction

@@ -8,8 +8,10 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol, TypeVar
 
+from vla_core.action import ActionChunk
+
 from vla_policy.errors import InstructionError
-from vla_policy.policy import ActionChunk, Answer, Observation, Policy
+from vla_policy.policy import Answer, Observation, Policy
 from vla_policy.run.questions import Question, QuestionQueue
 from vla_policy.run.runner import Job, PolicyRunner
 

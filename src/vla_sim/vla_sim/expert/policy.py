@@ -4,17 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
-from vla_policy.policy import (
-    ActionChunk,
-    ActionMode,
-    ActionStep,
-    DeltaReference,
-    InstructionError,
-    Observation,
-    ObservationError,
-    Policy,
-    PolicyConfig,
-)
+from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
+from vla_policy.errors import InstructionError, ObservationError
+from vla_policy.policy import Observation, Policy, PolicyConfig
 
 from vla_sim.expert.expert import expert_action, state_of
 from vla_sim.task.task import Task, TaskError, parse_task

@@ -4,12 +4,13 @@
 from array import array
 
 import numpy as np
-from builtin_interfaces.msg import Duration, Time
+from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory
+from vla_core.ros.time import time_from_ns
 
 from vla_msgs.msg import SceneState
 from vla_sim.run.commands import ReceivedPoint
@@ -17,14 +18,9 @@ from vla_sim.run.loops import Shot
 from vla_sim.world.simulation import JointReading, SceneReading
 
 
-def time_to_msg(stamp_ns: int) -> Time:
-    """Wall time [ns] as a message."""
-    return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
-
-
 def header(stamp_ns: int, frame: str = "") -> Header:
     """A header."""
-    return Header(stamp=time_to_msg(stamp_ns), frame_id=frame)
+    return Header(stamp=time_from_ns(stamp_ns), frame_id=frame)
 
 
 def pose_to_msg(pose: np.ndarray) -> Pose:

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import SceneState, TaskStatus
 from vla_msgs.srv import SetTask
@@ -22,7 +23,6 @@ from vla_sim.ros.messages import (
     scene_to_msg,
     status_to_msg,
 )
-from vla_sim.ros.parameters import declare_settings
 from vla_sim.run.loops import VIEWER_NICE, CameraLoop, PhysicsLoop, Shot
 from vla_sim.settings import Settings
 from vla_sim.task.task import TaskError
@@ -40,7 +40,7 @@ class SimulatorNode(Node):
     def __init__(self) -> None:
         super().__init__("simulator_node")
         self.failure = ""  # set when a thread died: the process is to end with an error
-        settings = declare_settings(self)
+        settings = declare_settings(self, Settings)
         world = World(settings.robot, settings.action_delay)
         self._frame = world.robot.base_frame
         self._simulation = Simulation(world, settings.seed)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from vla_policy.policy import ActionChunk, Observation, PolicyConfig
+from vla_core.action import ActionChunk
+from vla_policy.policy import Observation, PolicyConfig
 from vla_policy.registry import create as create_policy
 from vla_sim.task.task import FAMILIES
 from vla_sim.world.camera import Camera
@@ -47,14 +48,14 @@ def record(policy_name: str, robot: str, checkpoint: str, seed: int, episodes: i
 
 
 def _row(observation: Observation, chunk: ActionChunk, began: float, latency: float, joints: int) -> dict[str, Any]:
-    stamp = chunk.observation_stamp - began
+    stamp = chunk.stamp - began
     steps = [[*s.translation.tolist(), *s.rotation_vector.tolist(), float(s.gripper)] for s in chunk.steps]
     return {
         "stamp": round(stamp, 4),
         "arrival": round(stamp + latency, 4),
         "mode": int(chunk.mode),
         "delta_reference": int(chunk.delta_reference),
-        "period": chunk.period_s,
+        "period": chunk.period,
         "observed_position": _rounded(observation.ee_position),
         "observed_quaternion_xyzw": _rounded(observation.ee_quaternion_xyzw, 8),
         "observed_joints": _rounded(observation.joint_position[:joints]),

@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from vla_policy.policy import ActionChunk, ActionStep, Policy
+from vla_core.action import ActionChunk, ActionStep
+from vla_policy.policy import Policy
 from vla_sim.expert.policy import ExpertPolicy
 from vla_sim.task.task import FAMILIES, SIDES, SuccessTest, Task
 from vla_sim.world.camera import Camera
@@ -146,7 +147,7 @@ class Collector:
         if rng.random() < self.settings.gripper_flips:
             gripper = 1.0 - gripper
         changed = ActionStep(translation=translation, gripper=gripper, terminate=step.terminate)
-        return ActionChunk(chunk.observation_stamp, chunk.mode, chunk.delta_reference, chunk.period_s, (changed,))
+        return ActionChunk(chunk.stamp, chunk.mode, chunk.delta_reference, chunk.period, (changed,))
 
     def close(self) -> None:
         """Free the renderer."""

@@ -7,17 +7,18 @@ The classes are those that the nodes wrap. What differs is time: here the simula
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from vla_controller.arm_controller import ArmController
-from vla_controller.intake.chunk import Chunk, Refusal, Step
-from vla_controller.robot_config import load_robot_config
-from vla_controller.rotation import Pose
+from vla_controller.refusals import Refusal
+from vla_core.action import ActionChunk
+from vla_core.robot import load_robot_config
+from vla_core.rotation import Pose
 from vla_perception.image.resizing import resize_to
-from vla_policy.policy import ActionChunk, Observation
+from vla_policy.policy import Observation
 from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.world.camera import Camera
 from vla_sim.world.world import World
@@ -94,7 +95,7 @@ class Lockstep:
         arrival = round(self.settings.inference_time / self.settings.controller_period)
         for tick in range(ticks):
             if tick == arrival:
-                refusal = self.controller.accept(self._to_chunk(observation, chunk), self.world.time)
+                refusal = self.controller.accept(self._addressed(observation, chunk), self.world.time)
             self._tick()
         return refusal
 
@@ -122,20 +123,19 @@ class Lockstep:
             return np.zeros((*self._size, 3), dtype=np.uint8)
         return resize_to(self._camera.render(), self._size)
 
-    def _to_chunk(self, observation: Observation, chunk: ActionChunk) -> Chunk:
+    def _addressed(self, observation: Observation, chunk: ActionChunk) -> ActionChunk:
+        """Return the chunk as the policy node would send it."""
         self._sequence += 1
-        steps = tuple(
-            Step(translation=s.translation, rotation_vector=s.rotation_vector, gripper=s.gripper, terminate=s.terminate)
-            for s in chunk.steps
-        )
-        return Chunk(
-            stamp=chunk.observation_stamp,
+        return replace(
+            chunk.checked(),
             frame_id=self.controller.config.base_frame,
             instruction_id=INSTRUCTION_ID,
             sequence=self._sequence,
-            mode=int(chunk.mode),
-            steps=steps,
-            period=chunk.period_s,
-            delta_reference=int(chunk.delta_reference),
             observed_pose=Pose(observation.ee_position, observation.ee_quaternion_xyzw),
+            observed_joints=self._observed_joints(observation, chunk),
         )
+
+    def _observed_joints(self, observation: Observation, chunk: ActionChunk) -> NDArray[np.float64] | None:
+        """Return the observed positions (n,) in the chunk's joint order."""
+        positions = dict(zip(observation.joint_names, observation.joint_position, strict=True))
+        return np.array([positions[name] for name in chunk.joint_names]) if chunk.joint_names else None

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from vla_core.action import ActionMode, ActionValueError, DeltaReference
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.action.space import ActionSpace, RotationFormat
 from vla_policy.action.tokenizer import ActionTokenizer
-from vla_policy.errors import ActionRefusedError, ActionValueError, ConfigurationError
-from vla_policy.policy import ActionMode, DeltaReference, Observation
+from vla_policy.errors import ActionRefusedError, ConfigurationError
+from vla_policy.policy import Observation
 
 __all__ = ["LegalBins", "MotionLimits"]
 

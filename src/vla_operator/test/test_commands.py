@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_perception.commands import MAX_CHARACTERS, CommandKind, is_stop, normalise, parse_command
-from vla_perception.errors import CommandError
+from vla_operator.commands import MAX_CHARACTERS, CommandKind, is_stop, normalise, parse_command
+from vla_operator.errors import CommandError
 
 STOPS = [
     "stop", "halt", "freeze", "cancel", "abort", "e-stop", "stop now", "please stop", "stop the robot",

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from vla_perception.health import Health, Level
+from vla_core.health import Health, Level
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from vla_perception.health import Health, Level
+from vla_core.health import Health, Level
 
 _LEVELS = {
     Level.OK: DiagnosticStatus.OK,

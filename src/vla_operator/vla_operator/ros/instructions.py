@@ -7,14 +7,14 @@ from functools import partial
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
+from vla_core.ros.diagnostics import DiagnosticsPublisher
+from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import Instruction
-from vla_perception.commands import Command, CommandKind, parse_command
-from vla_perception.errors import CommandError
-from vla_perception.instruction_health import InstructionHealth
-from vla_perception.ros.diagnostics import DiagnosticsPublisher
-from vla_perception.ros.parameters import declare_settings
-from vla_perception.settings import InstructionSettings
+from vla_operator.commands import Command, CommandKind, parse_command
+from vla_operator.errors import CommandError
+from vla_operator.instruction_health import InstructionHealth
+from vla_operator.settings import InstructionSettings
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 LISTENER_PERIOD_S = 0.2

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
-from vla_perception.errors import CommandError
+from vla_operator.errors import CommandError
 
 MAX_CHARACTERS = 512
 """Longest accepted text after normalisation [characters]."""

@@ -3,12 +3,12 @@
 
 import sys
 
-from vla_perception.ros.process import run
+from vla_operator.ros.process import run
 
 
 def main() -> None:
     """Run the node until SIGINT or SIGTERM."""
-    sys.exit(run("vla_perception.ros.instructions", "InstructionNode"))
+    sys.exit(run("vla_operator.ros.instructions", "InstructionNode"))
 
 
 if __name__ == "__main__":

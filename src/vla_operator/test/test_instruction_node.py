@@ -22,7 +22,7 @@ STATUS = "instruction_node: instructions"
 
 @pytest.fixture(scope="module")
 def node(start_node):
-    process = start_node("instruction_node")
+    process = start_node("vla_operator.instruction_node")
     process.wait_for("listening")
     return process
 
@@ -96,7 +96,7 @@ def test_refused_with_a_reason_and_counted(operator, node, sent, said):
 
 def test_first_instruction_waits_for_a_listener(start_node, bench):
     topic = "/other/instruction"
-    process = start_node("instruction_node", instruction="'pick up the  bowl'", instruction_topic=topic)
+    process = start_node("vla_operator.instruction_node", instruction="'pick up the  bowl'", instruction_topic=topic)
     process.wait_for("listening")
     bench.spin(0.7)
     assert "task:" not in process.output

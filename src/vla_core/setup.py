@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build description of vla_core."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = "vla_core"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.com",
+    description="What every package may use: action chunks, robot files, rotations, settings, processes, health.",
+    license="Apache-2.0",
+)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build description of vla_operator."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = "vla_operator"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.com",
+    description="Text, voice and action goals become instructions; the only writer of instructions.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "instruction_node = vla_operator.instruction_node:main",
+        ],
+    },
+)
