@@ -15,7 +15,13 @@ MAY_IMPORT = {
     "vla_perception": {"vla_core", "vla_msgs"},
     "vla_policy": {"vla_core", "vla_msgs"},
     "vla_controller": {"vla_core", "vla_msgs"},
-    "vla_sim": {"vla_core", "vla_msgs", "vla_policy.policy", "vla_policy.action.space"},  # the expert is a Policy
+    "vla_sim": {
+        "vla_core",
+        "vla_msgs",
+        "vla_policy.policy",
+        "vla_policy.errors",
+        "vla_policy.action.space",
+    },  # the expert is a Policy
     "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_controller", "vla_sim"},
     "vla_bringup": set(),
     "vla_demo": {"vla_msgs", "vla_bringup"},

@@ -80,7 +80,7 @@ def test_a_replay_makes_the_very_same_chunks_and_then_terminates(tmp_path: Path)
         for _ in range(2):
             last = policy.infer(observation(9.0))
             assert last.terminate
-            assert last.observation_stamp == 9.0
+            assert last.stamp == 9.0
             assert not last.steps[0].translation.any()
 
 
@@ -88,7 +88,7 @@ def test_the_stamp_is_that_of_the_observation_now(tmp_path: Path) -> None:
     record(tmp_path / "a.jsonl")
     policy = create(PolicyConfig(checkpoint=str(tmp_path / "a.jsonl")))
     policy.reset("wave left")
-    assert policy.infer(observation(77.0)).observation_stamp == 77.0
+    assert policy.infer(observation(77.0)).stamp == 77.0
 
 
 def test_an_instruction_without_a_recording_is_refused_with_the_list(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_the_checkpoint_may_name_a_size(rt2_models: ModuleType, plain: RT2Checkp
     made = RT2Policy(sized)
     assert made.image_size == (96, 128)
     made.reset(INSTRUCTION)
-    assert made.infer(observe()).period_s == 0.1
+    assert made.infer(observe()).period == 0.1
 
 
 def test_another_space(rt2_models: ModuleType) -> None:
