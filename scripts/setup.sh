@@ -10,6 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 source "$ROOT/scripts/stages.sh"
 # shellcheck source=scripts/system.sh
 source "$ROOT/scripts/system.sh"
+# shellcheck source=scripts/interfaces.sh
+source "$ROOT/scripts/interfaces.sh"
 LOGS=$ROOT/.cache/setup
 cd "$ROOT"
 
@@ -71,22 +73,26 @@ package_digest() { # DIRECTORY: of what a build depends on; modules and data are
 }
 
 build_stage() { # builds the packages whose build description changed since they were built
-  local package stale=()
+  local folder folders package stale=()
   # Not the colcon program: that may be the system's, whose interpreter does not see the virtual environment.
   local colcon='import sys; from colcon_core.command import main; sys.argv[0] = "colcon"; sys.exit(main())'
-  for package in src/*/package.xml; do
-    package=$(basename "$(dirname "$package")")
-    if [[ ! -d $BUILD/install ]] || ! fresh "built-$package" "$(package_digest "src/$package")"; then stale+=("$package"); fi
+  drop_build_that_hides_ros
+  mapfile -t folders < <(package_folders)
+  for folder in "${folders[@]}"; do
+    package=${folder##*/}
+    if [[ ! -d $BUILD/install ]] || ! fresh "built-$package" "$(package_digest "$folder")"; then stale+=("$package"); fi
   done
   ((${#stale[@]})) || return 0
   announce
   say "    ${stale[*]}"
   # shellcheck source=scripts/env.sh
-  (source scripts/env.sh && logged colcon "$VENV/bin/python" -c "$colcon" --log-base "$BUILD/log" build --base-paths src --merge-install \
+  (source scripts/env.sh && logged colcon "$VENV/bin/python" -c "$colcon" --log-base "$BUILD/log" build --base-paths "${folders[@]}" --merge-install \
     --symlink-install --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
     --event-handlers console_direct- console_cohesion- console_start_end+ \
     --cmake-args -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release "-DPython3_EXECUTABLE=$VENV/bin/python" --no-warn-unused-cli)
-  for package in "${stale[@]}"; do stamp "built-$package" "$(package_digest "src/$package")"; done
+  for folder in "${folders[@]}"; do
+    [[ " ${stale[*]} " != *" ${folder##*/} "* ]] || stamp "built-${folder##*/}" "$(package_digest "$folder")"
+  done
 }
 
 stages=(system python packages graphics build)

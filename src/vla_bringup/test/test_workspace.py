@@ -112,3 +112,38 @@ def test_patching_names_the_given_folders_once_and_for_all() -> None:
     after = patched(before, "/here/python", "/here/numpy")
     assert after == 'set(x "/here/python;/here/numpy;/usr/include")'
     assert patched(after, "/here/python", "/here/numpy") == after
+
+
+INTERFACES = sorted(path.parent.name for path in (ROOT / "interfaces").glob("*/package.xml"))
+
+
+def folders_to_build(prefix: Path) -> list[str]:
+    script = "set -euo pipefail; source scripts/interfaces.sh; package_folders"
+    done = run("bash", "-c", script, ROOT=str(ROOT), VENV="/nonexistent", AMENT_PREFIX_PATH=str(prefix))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+def test_interface_packages_are_built_only_where_ros_lacks_them(name: str, tmp_path: Path) -> None:
+    assert f"interfaces/{name}" in folders_to_build(tmp_path)
+    marker = tmp_path / "share/ament_index/resource_index/packages" / name
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    folders = folders_to_build(tmp_path)
+    assert f"interfaces/{name}" not in folders
+    assert "src/vla_msgs" in folders
+
+
+def test_own_build_does_not_count_as_ros(tmp_path: Path) -> None:
+    prefix = tmp_path / "clone/.build-kilted/install"
+    for name in INTERFACES:
+        marker = prefix / "share/ament_index/resource_index/packages" / name
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    assert {f"interfaces/{name}" for name in INTERFACES} <= set(folders_to_build(prefix))
+
+
+def test_plain_colcon_build_does_not_see_the_interface_packages() -> None:
+    assert (ROOT / "interfaces/COLCON_IGNORE").is_file()
+    assert INTERFACES
