@@ -15,6 +15,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
 from vla_core.rotation import Pose
 
 Array = NDArray[np.float64]
