@@ -37,6 +37,18 @@ prepend CMAKE_PREFIX_PATH "$BUILD/install"
 prepend PYTHONPATH "$BUILD"/install/lib/python3.*/site-packages "$BUILD"/build/vla_[!m]*
 prepend PATH "$VENV/bin"
 
+# rclpy cannot start without a folder for its log: cron, systemd and containers may give no home, or one of another user.
+writable() { # FOLDER: may it be written, or made?
+  local folder=$1
+  while [[ ! -e $folder ]]; do folder=$(dirname "$folder"); done
+  [[ -d $folder && -w $folder && -x $folder ]]
+}
+if [[ -z ${ROS_LOG_DIR:-}${ROS_HOME:-} ]] && { [[ ${HOME:-} != /* ]] || ! writable "$HOME/.ros/log"; }; then
+  ROS_LOG_DIR=$ROOT/.cache/ros-log
+  writable "$ROS_LOG_DIR" || ROS_LOG_DIR=${TMPDIR:-/tmp}/ros-log-$(id -u)
+  export ROS_LOG_DIR
+fi
+
 export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
 if [[ -z ${MUJOCO_GL:-} && -r $STATE/mujoco_gl ]]; then MUJOCO_GL=$(<"$STATE/mujoco_gl"); fi
 export MUJOCO_GL=${MUJOCO_GL:-egl}

@@ -14,6 +14,7 @@ source "$ROOT/scripts/system.sh"
 source "$ROOT/scripts/interfaces.sh"
 LOGS=$ROOT/.cache/setup
 cd "$ROOT"
+check_place
 
 python_stage() { # creates the virtual environment; one whose interpreter is gone is made anew
   local options=()
@@ -90,6 +91,7 @@ build_stage() { # builds the packages whose build description changed since they
     --symlink-install --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
     --event-handlers console_direct- console_cohesion- console_start_end+ \
     --cmake-args -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release "-DPython3_EXECUTABLE=$VENV/bin/python" --no-warn-unused-cli)
+  portable_shebangs "$BUILD"/install/lib/*/*
   for folder in "${folders[@]}"; do
     [[ " ${stale[*]} " != *" ${folder##*/} "* ]] || stamp "built-${folder##*/}" "$(package_digest "$folder")"
   done

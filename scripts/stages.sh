@@ -50,3 +50,12 @@ logged() { # NAME COMMAND...: runs with its output in a log, shows progress, and
   trap - INT TERM
   say "      done in $((SECONDS - start)) s"
 }
+
+portable_shebangs() { # FILE...: makes Python scripts start by PATH, as setup.cfg asks
+  # A symlink install ignores setup.cfg there and writes the interpreter's path, which the kernel splits at a space.
+  local file
+  for file; do
+    [[ -f $file && $(head -c 2 "$file" | tr -d '\0') == '#!' ]] || continue
+    sed -i '1s|^#!.*/python[0-9.]*"\?$|#!/usr/bin/env python3|' "$file"
+  done
+}

@@ -24,6 +24,13 @@ check_named_python() { # a PYTHON that the user names is used or refused, never 
   [[ -z ${PYTHON:-} ]] || python_works "$PYTHON" || fail "PYTHON='$PYTHON' is not a Python 3.11 or 3.12; name one that is, or unset PYTHON."
 }
 
+check_place() { # refuses a clone in a folder that a tool of the build cannot work with, before anything is downloaded
+  local LC_ALL=C wrong # letters are those of ASCII: rosidl's CMake loses others
+  wrong=${ROOT//[A-Za-z0-9\/._ +=@~,-]/}
+  [[ -z $wrong ]] || fail "this clone is in '$ROOT', and the build does not work with '$wrong' in a path. \
+Valid: ASCII letters, digits, spaces and . _ - + = @ ~ , in the name of a folder. Move the clone, then run the same command again."
+}
+
 missing_packages() { # prints the Debian names of what this machine lacks
   local python version
   python=$(find_python)
