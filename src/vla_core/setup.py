@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build description of vla_core."""
 
+from glob import glob
+
 from setuptools import find_packages, setup
 
 PACKAGE = "vla_core"
@@ -13,8 +15,10 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
     ],
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",

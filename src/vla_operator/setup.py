@@ -15,6 +15,7 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",

@@ -63,7 +63,7 @@ def test_package_xml_is_valid_and_agrees_with_setup_py(package: str, setups: dic
         assert setups[package]["maintainer"] == [person.name, person.email]
 
 
-def manifest(package: str):  # noqa: ANN201
+def manifest(package: str):
     """Return the parsed package.xml; fails on what catkin_pkg, the parser of colcon and rosdep, only warns about."""
     path = ROOT / "src" / package / "package.xml"
     warnings: list[str] = []

@@ -130,7 +130,7 @@ def load_robot_config(name_or_path: str) -> RobotConfig:
 
 def _folders() -> list[Path]:
     prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    installed = [p / "share" / "vla_bringup" / "config" / "robots" for p in prefixes]
+    installed = [p / "share" / "vla_core" / "config" / "robots" for p in prefixes]
     source = [p / "config" / "robots" for p in Path(__file__).resolve().parents]
     return [folder for folder in installed + source if folder.is_dir()]
 
