@@ -50,6 +50,7 @@ class GripperConfig:
     min_width: float
     max_width: float
     speed: float  # [m/s] of the width
+    mimic_joint: str = ""  # joint of the other finger; empty: not reported by the robot
 
     def finger_position(self, opening: float) -> float:
         """Travel of one finger [m] for an opening in [0, 1]."""
@@ -178,7 +179,11 @@ def _parse(data: Mapping[str, Any]) -> RobotConfig:
         workspace_lower=_vector(box, "lower", 3),
         workspace_upper=_vector(box, "upper", 3),
         gripper=GripperConfig(
-            str(gripper["joint"]), float(gripper["min_width"]), float(gripper["max_width"]), float(gripper["speed"])
+            str(gripper["joint"]),
+            float(gripper["min_width"]),
+            float(gripper["max_width"]),
+            float(gripper["speed"]),
+            str(gripper.get("mimic_joint", "")),
         ),
         arm_command_topic=str(data["arm_command_topic"]),
         gripper_command_topic=str(data["gripper_command_topic"]),

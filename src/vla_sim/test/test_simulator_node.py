@@ -17,13 +17,13 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-from vla_sim.world.robots import ROBOTS
+from vla_sim.world.robots import get_robot
 
 from vla_msgs.msg import SceneState, TaskStatus
 from vla_msgs.srv import SetTask
 
 pytestmark = pytest.mark.node
-ROBOT = ROBOTS["fr3"]
+ROBOT = get_robot("fr3")
 JOINTS, IMAGE, INFO, WRIST = "/joint_states", "/camera/image_raw", "/camera/camera_info", "/camera/wrist/image_raw"
 SCENE, STATUS, DIAGNOSTICS = "/sim/scene_state", "/sim/task_status", "/diagnostics"
 VIEWER = "/camera/viewer/image_raw"

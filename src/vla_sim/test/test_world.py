@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from vla_core.robot import load_robot_config
 from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.world.robots import ROBOTS, UnknownRobotError, get_robot
 from vla_sim.world.world import World
@@ -49,6 +50,34 @@ def test_commands_take_effect_after_the_action_delay(world, delay):
     np.testing.assert_allclose(arm(world), before, atol=2e-3)
     world.step(0.1)
     assert np.all(np.abs(arm(world) - before) > 0.05)
+
+
+def test_a_command_after_the_delay_is_lowered_overtakes_the_waiting_ones(world):
+    """L5: commands were taken in the order of arrival, so a new one waited behind older ones with a longer delay."""
+    start = arm(world)
+    for delay, offset in ((0.5, 0.3), (0.0, 0.1)):
+        world.action_delay = delay
+        target = start + offset
+        world.command_arm([TrajectoryPoint(0.2, target, np.zeros_like(target))])
+        world.command_gripper(world.robot.finger_travel(0.5 if delay else 0.0))
+    world.step(0.4)
+    np.testing.assert_allclose(arm(world), start + 0.1, atol=0.02)
+    world.step(0.5)  # the older command falls due and stays without effect
+    np.testing.assert_allclose(arm(world), start + 0.1, atol=0.02)
+    assert world.gripper_width == pytest.approx(2 * world.robot.finger_closed, abs=2e-3)
+
+
+def test_facts_of_the_robot_are_those_of_its_file(world):
+    config = load_robot_config(world.robot.name)
+    robot = world.robot
+    assert (robot.base_frame, robot.joint_names) == (config.base_frame, config.joints)
+    assert robot.home == tuple(config.home)
+    assert 2 * robot.finger_open == pytest.approx(config.gripper.max_width)
+    assert 2 * robot.finger_closed == pytest.approx(config.gripper.min_width)
+    for name, limit in zip(robot.finger_joint_names, (config.gripper.joint, config.gripper.mimic_joint), strict=True):
+        assert name == limit
+        low, high = world.model.joint(name).range
+        assert low <= robot.finger_closed < robot.finger_open <= high
 
 
 def test_arm_holds_at_home_and_tool_points_down(world):

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated robots: where their models come from and how the ROS side names their joints."""
+"""The simulated robots: their MuJoCo models. Joints, frames, home and topics come from the robot file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
+from vla_core.robot import RobotConfig, load_robot_config
 
 
 class UnknownRobotError(ValueError):
@@ -18,26 +21,61 @@ class UnknownRobotError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SimRobot:
-    """One robot of the simulator. Lengths in [m], angles in [rad]; the world's origin is the robot's base frame."""
+    """One robot of the simulator: its robot file and what only the simulated table adds. Lengths in [m].
 
-    name: str
-    base_frame: str
-    joint_names: tuple[str, ...]
-    finger_joint_names: tuple[str, ...]
-    home: tuple[float, ...]
-    finger_closed: float  # travel of one finger when the gripper is closed [m]
-    finger_open: float  # travel of one finger when the gripper is open [m]
-    width_offset: float  # pad distance minus the sum of the finger travels [m]
+    The world's origin is the robot's base frame.
+    """
+
+    config: RobotConfig
     table_center_x: float  # centre of the working area in front of the base [m]
     reach_x: float  # half size of the area where objects are laid, along x [m]
     reach_y: float  # the same along y [m]
     side_line_y: float  # |y| that a pushed object has to cross [m]
-    arm_command_topic: str
     load: Callable[[], mujoco.MjSpec]
+
+    @property
+    def name(self) -> str:
+        """Name of the robot."""
+        return self.config.robot
+
+    @property
+    def base_frame(self) -> str:
+        """Frame of every pose."""
+        return self.config.base_frame
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Arm joints from the base to the tool."""
+        return self.config.joints
+
+    @property
+    def finger_joint_names(self) -> tuple[str, str]:
+        """The commanded finger joint and the one that mirrors it."""
+        return self.config.gripper.joint, self.config.gripper.mimic_joint
+
+    @property
+    def home(self) -> tuple[float, ...]:
+        """Arm joints (n,) at home [rad]."""
+        return tuple(self.config.home.tolist())
+
+    @property
+    def finger_closed(self) -> float:
+        """Travel of one finger with the gripper closed [m]."""
+        return self.config.gripper.finger_position(0.0)
+
+    @property
+    def finger_open(self) -> float:
+        """Travel of one finger with the gripper open [m]."""
+        return self.config.gripper.finger_position(1.0)
+
+    @property
+    def arm_command_topic(self) -> str:
+        """Topic of the arm's joint trajectories."""
+        return self.config.arm_command_topic
 
     def finger_travel(self, opening: float) -> float:
         """Travel of one finger [m] for an opening of 0 (closed) to 1 (open)."""
-        return self.finger_closed + float(np.clip(opening, 0.0, 1.0)) * (self.finger_open - self.finger_closed)
+        return self.config.gripper.finger_position(float(np.clip(opening, 0.0, 1.0)))
 
 
 _FINGER_GAIN = 1500.0  # N/m: a firm grasp of a 50 g block, far below the hand's 70 N
@@ -134,44 +172,21 @@ def _add_fingers(spec: mujoco.MjSpec, names: tuple[str, str], travel: tuple[floa
     )
 
 
-ROBOTS: dict[str, SimRobot] = {
-    "fr3": SimRobot(
-        name="fr3",
-        base_frame="fr3_link0",
-        joint_names=tuple(f"fr3_joint{i}" for i in range(1, 8)),
-        finger_joint_names=("fr3_finger_joint1", "fr3_finger_joint2"),
-        home=(0.0, -0.0981, 0.0, -2.4005, 0.0, 2.3024, 0.785398),
-        finger_closed=0.0,
-        finger_open=0.04,
-        width_offset=0.0,
-        table_center_x=0.5,
-        reach_x=0.12,
-        reach_y=0.2,
-        side_line_y=0.15,
-        arm_command_topic="/fr3_arm_controller/joint_trajectory",
-        load=_load_fr3,
-    ),
-    "wx250s": SimRobot(
-        name="wx250s",
-        base_frame="wx250s/base_link",
-        joint_names=("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate"),
-        finger_joint_names=("left_finger", "right_finger"),
-        home=(0.0, -0.0768, 0.0174, 0.0, 1.6302, 0.0),
-        finger_closed=0.015,
-        finger_open=0.037,
-        width_offset=0.0,
-        table_center_x=0.28,
-        reach_x=0.07,
-        reach_y=0.16,
-        side_line_y=0.13,
-        arm_command_topic="/arm_controller/joint_trajectory",
-        load=_load_wx250s,
-    ),
+_MODELS: dict[str, dict[str, Any]] = {
+    "fr3": {"table_center_x": 0.5, "reach_x": 0.12, "reach_y": 0.2, "side_line_y": 0.15, "load": _load_fr3},
+    "wx250s": {"table_center_x": 0.28, "reach_x": 0.07, "reach_y": 0.16, "side_line_y": 0.13, "load": _load_wx250s},
 }
+ROBOTS: tuple[str, ...] = tuple(_MODELS)  # names of the robots with a simulated model
 
 
+@cache
 def get_robot(name: str) -> SimRobot:
-    """The robot of that name; raises UnknownRobotError with the valid names."""
-    if name not in ROBOTS:
-        raise UnknownRobotError(f"unknown robot {name!r}; valid: {', '.join(sorted(ROBOTS))}")
-    return ROBOTS[name]
+    """Return the simulated robot of that name, with the facts of its robot file.
+
+    Raises:
+        UnknownRobotError: no model of that robot; the text lists the valid names.
+        RobotConfigError: its robot file is missing or invalid.
+    """
+    if name not in _MODELS:
+        raise UnknownRobotError(f"unknown robot {name!r}; valid: {', '.join(sorted(_MODELS))}")
+    return SimRobot(config=load_robot_config(name), **_MODELS[name])

@@ -4,19 +4,30 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from vla_sim.run.realtime import DelayLine
 from vla_sim.run.trajectory import JointSpline, TrajectoryPoint
 from vla_sim.world.robots import SimRobot, get_robot
 from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, TIMESTEP, body_name, build_scene
 
 Array = NDArray[np.float64]
 OBJECTS: tuple[str, ...] = (*BLOCKS, BOWL, *DISTRACTORS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command that waits for its action delay: points of the arm or a travel of the fingers [m]."""
+
+    number: int  # in the order of arrival
+    points: tuple[TrajectoryPoint, ...] | None = None
+    travel: float | None = None
 
 
 class World:
@@ -37,7 +48,8 @@ class World:
         self._velocity_lead = self._actuator_velocity_lead()
         self._bodies = {name: self.model.body(body_name(name)).id for name in OBJECTS}
         self._tcp = self.model.site("tcp").id
-        self._pending: deque[tuple[float, tuple[TrajectoryPoint, ...] | None, float]] = deque()
+        self._pending: DelayLine[_Command] = DelayLine()
+        self._numbers = count()
         self.reset_robot(self.robot.home)
         for i, name in enumerate(OBJECTS):
             self._park(name, i)
@@ -62,17 +74,18 @@ class World:
         self.data.qvel[self._finger_dofs] = 0
         self._spline = JointSpline(np.asarray(joints, dtype=np.float64))
         self._finger_target = travel
-        self._pending.clear()
+        self._pending = DelayLine()
+        self._arm_number = self._fingers_number = -1  # of the commands in force
         mujoco.mj_forward(self.model, self.data)
 
     def command_arm(self, points: Sequence[TrajectoryPoint]) -> None:
         """Follow a joint trajectory from now (plus the action delay)."""
-        self._pending.append((self.time + self.action_delay, tuple(points), math.nan))
+        self._pending.put(_Command(next(self._numbers), points=tuple(points)), self.time + self.action_delay)
 
     def command_gripper(self, travel: float) -> None:
         """Move each finger to `travel` [m]."""
         low, high = self.robot.finger_closed, self.robot.finger_open
-        self._pending.append((self.time + self.action_delay, None, float(np.clip(travel, low, high))))
+        self._pending.put(_Command(next(self._numbers), travel=float(np.clip(travel, low, high))), self.time + self.action_delay)
 
     def step(self, duration: float) -> None:
         """Advance the physics by `duration` [s], rounded to whole time steps (at least one)."""
@@ -84,12 +97,14 @@ class World:
             mujoco.mj_step(self.model, self.data)
 
     def _take_commands(self) -> None:
-        while self._pending and self._pending[0][0] <= self.time + 1e-9:
-            _, points, travel = self._pending.popleft()
-            if points is not None:
-                self._spline.follow(self.time, points)
-            else:
-                self._finger_target = travel
+        """Apply what is due; a command overtaken by a newer one, after the delay was lowered, is dropped."""
+        for command in self._pending.take(self.time + 1e-9):
+            if command.points is not None and command.number > self._arm_number:
+                self._arm_number = command.number
+                self._spline.follow(self.time, command.points)
+            if command.travel is not None and command.number > self._fingers_number:
+                self._fingers_number = command.number
+                self._finger_target = command.travel
 
     def joint_state(self) -> tuple[tuple[str, ...], Array, Array]:
         """Names, positions and velocities of the arm joints and then the fingers."""
@@ -100,7 +115,7 @@ class World:
     @property
     def gripper_width(self) -> float:
         """Distance between the pads [m]."""
-        return float(self.data.qpos[self._finger_qpos].sum()) + self.robot.width_offset
+        return float(self.data.qpos[self._finger_qpos].sum())
 
     def tcp_pose(self) -> Array:
         """Tool centre point (7,): x y z [m], quaternion x y z w."""

@@ -142,7 +142,7 @@ class Trainer:
         robot = get_robot(self.robot)
         control = {
             "period_s": 0.2,
-            "gripper_max_width": 2 * robot.finger_open + robot.width_offset,
+            "gripper_max_width": robot.config.gripper.max_width,
             "steps": self.step,
             "frames": len(self.table),
         }

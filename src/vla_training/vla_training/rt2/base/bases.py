@@ -166,7 +166,7 @@ def make_info(vocabulary: ActionVocabulary, template: PromptTemplate, data: Robo
     shape = get_robot(data.robot)
     control = {
         "period_s": POLICY_PERIOD,
-        "gripper_max_width": 2 * shape.finger_open + shape.width_offset,
+        "gripper_max_width": shape.config.gripper.max_width,
         "image_size": list(data.image_size),
         "frames": len(data.table),
     }
