@@ -164,7 +164,11 @@ class Robot(Node):
             scene.header.stamp = self.get_clock().now().to_msg()
             publisher.publish(scene)
 
-        self.create_timer(0.05, show)
+        self._showing = self.create_timer(0.05, show)
+
+    def hide_scene(self) -> None:
+        """Publish no further ground truth."""
+        self._showing.cancel()
 
 
 @contextmanager

@@ -124,11 +124,16 @@ def test_a_policy_that_uses_the_scene_waits_for_it(harness: ModuleType) -> None:
     pytest.importorskip("vla_sim")
     with harness.around("policy:=expert", "robot:=fr3") as robot:
         task = robot.tell("pick up the red block")
-        assert robot.spin(30.0, lambda: "needs the simulator's scene" in robot.statuses[-1].reason)
+        assert robot.spin(30.0, lambda: "no_scene" in robot.statuses[-1].reason)
         robot.show_scene("red block", (0.5, 0.1, 0.02))
         robot.reaches(harness.STATUS.STATE_RUNNING, task)
         first = robot.chunks[0].steps[0].translation
         assert max(abs(first.x), abs(first.y), abs(first.z)) > 0.01
+        robot.hide_scene()
+        count = robot.spin(30.0, lambda: "stale_scene" in robot.statuses[-1].reason) and len(robot.chunks)
+        assert count
+        robot.spin(0.5)
+        assert len(robot.chunks) == count  # no action on a frozen world
 
 
 def test_before_the_first_picture_and_after_the_time_is_up_there_is_an_answer(

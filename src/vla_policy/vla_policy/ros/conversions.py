@@ -18,8 +18,8 @@ from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ObservationError
 from vla_policy.policy import Observation
 from vla_policy.run.runner import State, Status, Task
+from vla_policy.run.scene_buffer import Scene
 
-Scene = dict[str, np.ndarray]
 LEVELS = {State.WAITING: DiagnosticStatus.WARN, State.ERROR: DiagnosticStatus.ERROR}
 
 

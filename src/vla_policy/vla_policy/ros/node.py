@@ -2,7 +2,6 @@
 """The node policy_node: wires observations and instructions to a PolicyRunner, and its chunks to the controller."""
 
 import uuid
-from collections import deque
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,12 +23,12 @@ from vla_policy.ros import conversions
 from vla_policy.ros.execute_instruction import Hooks, InstructionAction
 from vla_policy.ros.questions import QuestionService
 from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Status
+from vla_policy.run.scene_buffer import SceneBuffer
 from vla_policy.run.worker import InferenceWorker
 from vla_policy.settings import Settings
 
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-SCENES_KEPT = 40  # two seconds of the simulator's
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class PolicyNode(Node):
         settings = declare_settings(self, Settings)
         self._policy = load_policy(settings)
         self._runner: PolicyRunner[Seen] = PolicyRunner(settings)
-        self._scenes: deque[tuple[float, conversions.Scene]] = deque(maxlen=SCENES_KEPT)
+        self._scenes = SceneBuffer()
         self._sequence = 0
         self._told: tuple[str, str] = ("", "")  # instruction id and text of the last plan
         self._logged: tuple[State, str] = (State.IDLE, "")
@@ -93,18 +92,12 @@ class PolicyNode(Node):
         return self.get_clock().now().nanoseconds * 1e-9
 
     def _on_scene(self, msg: SceneState) -> None:
-        self._scenes.append((seconds_from_msg(msg.header.stamp), conversions.scene_from_msg(msg)))
-
-    def _scene_at(self, stamp: float) -> conversions.Scene | None:
-        if not self._policy.uses_scene:
-            return None
-        if not self._scenes:
-            raise ObservationError(f"policy {self._policy.name} needs the simulator's scene and none has come")
-        return min(self._scenes, key=lambda item: abs(item[0] - stamp))[1]
+        self._scenes.add(seconds_from_msg(msg.header.stamp), conversions.scene_from_msg(msg))
 
     def _on_observation(self, msg: ObservationMsg) -> None:
         try:
-            scene = self._scene_at(seconds_from_msg(msg.header.stamp))
+            stamp = seconds_from_msg(msg.header.stamp)
+            scene = self._scenes.at(stamp) if self._policy.uses_scene else None
             observation = conversions.observation_from_msg(msg, scene)
         except ObservationError as error:
             with self._worker.locked():
