@@ -40,6 +40,6 @@ class SceneBuffer:
         gap = abs(nearest - stamp)
         if gap > LARGEST_GAP:
             raise ObservationError(
-                f"stale_scene: the nearest scene state is {gap:.2f} s from the observation; valid: up to {LARGEST_GAP} s"
+                f"stale_scene: nearest scene state {gap:.2f} s from the observation; valid: up to {LARGEST_GAP} s"
             )
         return scene

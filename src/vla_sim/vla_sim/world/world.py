@@ -85,7 +85,8 @@ class World:
     def command_gripper(self, travel: float) -> None:
         """Move each finger to `travel` [m]."""
         low, high = self.robot.finger_closed, self.robot.finger_open
-        self._pending.put(_Command(next(self._numbers), travel=float(np.clip(travel, low, high))), self.time + self.action_delay)
+        command = _Command(next(self._numbers), travel=float(np.clip(travel, low, high)))
+        self._pending.put(command, self.time + self.action_delay)
 
     def step(self, duration: float) -> None:
         """Advance the physics by `duration` [s], rounded to whole time steps (at least one)."""
