@@ -54,7 +54,9 @@ def valid_values(item: Field[Any]) -> str:
     low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
     if choices:
         return ", ".join(choices)
-    nouns = {tuple: "a list", bool: "true or false", int: "a whole number", float: "a number with a decimal point"}
+    if isinstance(item.default, tuple):
+        return "a list of texts" if "str" in str(item.type) else "a list of numbers with a decimal point"
+    nouns = {bool: "true or false", int: "a whole number", float: "a number with a decimal point"}
     noun = nouns.get(type(item.default), "a text")
     return noun if low is None else f"{noun} from {low:g} to {high:g}"
 

@@ -241,7 +241,7 @@ def test_malformed_states_are_told_and_survived(camera):
 
 def test_compressed_transport_and_rate_limit(start_node, bench):
     process = start_node(
-        "camera_node", image_transport="compressed", image_topic="/c", observation_topic="/c/out", max_rate=10.0
+        CAMERA_NODE, image_transport="compressed", image_topic="/c", observation_topic="/c/out", max_rate=10.0
     )
     process.wait_for("waiting for images")
     bench.listen(Observation, "/c/out", BEST_EFFORT)
@@ -283,7 +283,7 @@ def test_video_file_loops_and_publishes_raw(start_node, bench, tmp_path):
         writer.write(picture(100 + k))
     writer.release()
     process = start_node(
-        "camera_node", source="file", file=path, observation_topic="/f/out", image_topic="/f/raw", publish_raw=True
+        CAMERA_NODE, source="file", file=path, observation_topic="/f/out", image_topic="/f/raw", publish_raw=True
     )
     bench.listen(Observation, "/f/out", BEST_EFFORT)
     bench.listen(Image, "/f/raw", BEST_EFFORT)

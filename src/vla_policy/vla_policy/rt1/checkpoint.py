@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from vla_core.files import replacing, write_text
 
 from vla_policy.errors import CheckpointError
 from vla_policy.rt1.config import ConfigError, RT1Config
@@ -70,12 +70,9 @@ def save_checkpoint(
         + "\n"
     )
     weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    temporary = folder / f".{WEIGHTS_FILE}.tmp"
-    temporary.write_bytes(save(weights, metadata={"format": FORMAT}))
-    os.replace(temporary, folder / WEIGHTS_FILE)
-    temporary = folder / f".{CONFIG_FILE}.tmp"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, folder / CONFIG_FILE)
+    with replacing(folder / WEIGHTS_FILE) as temporary:
+        temporary.write_bytes(save(weights, metadata={"format": FORMAT}))
+    write_text(folder / CONFIG_FILE, text)
 
 
 def read_info(folder: Path) -> CheckpointInfo:

@@ -88,3 +88,10 @@ def _positions(record: EpisodeRecord, task: Task) -> tuple[NDArray[np.float64], 
     if task.target in BLOCKS:
         return obj, record.blocks[:, BLOCKS.index(task.target)]
     return obj, obj
+
+
+def split_by_episode(table: FrameTable, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows to train on and rows held out, by whole episodes; of up to three episodes none is held out."""
+    enough = int(table.episode.max()) > 2
+    held_out = (table.episode % max(2, round(1 / share)) == 0) & enough
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -8,13 +8,13 @@ are also held, in the bowl and half hidden. An answer counts when it is the true
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vla_core.files import write_text
 from vla_policy.errors import InstructionError
 from vla_policy.policy import Observation, Policy, PolicyConfig
 from vla_policy.registry import create as create_policy
@@ -136,10 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{each.question}  said {each.answer!r}, true is {each.wanted!r}", flush=True)
     report = summarise(arguments.policy, policy.checkpoint, arguments.robot, arguments.seed, answered)
     policy.close()
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, arguments.out)
+    write_text(arguments.out, json.dumps(report, indent=1) + "\n")
     for kind, row in report["kinds"].items():
         print(f"{kind:8s} {100 * row['share']:5.1f} % of {row['asked']}")
     low, high = report["interval_95"]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from vla_core.files import write_text
 from vla_policy.rt1.network import RT1Network
 
 from vla_training.data.lerobot.reader import Dataset
@@ -78,9 +79,8 @@ class FeatureCache:
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def _remember(self, episodes: int) -> None:
-        temporary = self._base.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"episodes": episodes, "digest": self._digest(episodes)}), encoding="utf-8")
-        os.replace(temporary, self._base.with_suffix(".json"))
+        note = json.dumps({"episodes": episodes, "digest": self._digest(episodes)})
+        write_text(self._base.with_suffix(".json"), note)
 
 
 def _key(network: RT1Network) -> str:

@@ -15,7 +15,7 @@ from vla_policy.rt2.model.checkpoint import INFO_FILE, RT2Info, check_vocabulary
 from vla_policy.rt2.prompt import PromptTemplate
 from vla_policy.rt2.vocabulary import Strategy
 
-from vla_training.rt1.command import say
+from vla_training.data.frames import split_by_episode
 from vla_training.rt2.base.bases import (
     OF_BASE,
     SMALL,
@@ -27,7 +27,6 @@ from vla_training.rt2.base.bases import (
     make_info,
     make_vocabulary,
     read_prompt,
-    rows_of,
 )
 from vla_training.rt2.base.small_vlm import PATCH
 from vla_training.rt2.collate import SharedImages
@@ -37,16 +36,15 @@ from vla_training.rt2.samples.labels import ActionLabels, action_space
 from vla_training.rt2.samples.robot_data import RobotData
 from vla_training.rt2.samples.samples import Mixture, RobotSource, SceneSource, Source, TextEncoder
 from vla_training.rt2.settings import RT2Settings
-from vla_training.rt2.trainer import CHECKPOINT, RT2Trainer
+from vla_training.rt2.trainer import RT2Trainer
 from vla_training.rt2.validation import HeldOut
 from vla_training.run.errors import TrainingError
+from vla_training.run.session import CHECKPOINT, say
 from vla_training.run.train_state import STATE_FILE
 
 
-def assemble(
-    arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, device: str
-) -> tuple[RT2Trainer, HeldOut]:
-    """Trainer and validation of `vla train rt2`'s arguments. Raises TrainingError and PolicyError."""
+def assemble(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, device: str) -> RT2Trainer:
+    """Return the trainer of `vla train rt2`'s arguments. Raises TrainingError and PolicyError."""
     settings = make_settings(arguments, recipe)
     if arguments.lora and arguments.vocabulary == Strategy.NEW.value:
         raise TrainingError("--vocabulary new and --lora: new tokens would never be trained; valid are the others")
@@ -61,7 +59,8 @@ def assemble(
         add_lora(backend, arguments.lora, vision=not arguments.freeze_vision)
     labels = ActionLabels(info.action_space)
     encode = TextEncoder(backend.tokenizer)
-    train, held_out = rows_of(data.table, settings.validation)
+    train, held_out = split_by_episode(data.table, settings.validation)
+    held_out = held_out if len(held_out) else train  # few episodes are all trained on, and validate too
     robot = RobotSource(data.table, train, template, labels, info.vocabulary, encode)
     texts: list[tuple[Source, float]] = []
     scenes = SceneSource(data.table, held_out, template, encode)  # asked also where they are not trained
@@ -73,7 +72,8 @@ def assemble(
     mixture = Mixture(robot, texts, settings.robot_share)
     grounding = make_grounding(backend, data, settings)
     trainer = RT2Trainer(backend, info, mixture, settings, arguments.out, grounding)
-    return trainer, HeldOut(data.table, held_out, robot, labels, scenes)
+    trainer.held_out = HeldOut(data.table, held_out, robot, labels, scenes)
+    return trainer
 
 
 def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, backend: VlmBackend) -> RT2Info:

@@ -15,11 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vla_training.rt1.command import INTERRUPTED, chosen_device, say, stop_flag
-from vla_training.run.arguments import Parser, natural, positive, share
-from vla_training.run.errors import TrainingError
-from vla_training.run.run_log import TRAIN_LOG, VALIDATION_LOG, read
-from vla_training.run.run_record import RECORD, read_record, write_record
+from vla_training.run.arguments import Parser, add_run_arguments, natural, positive, share
+from vla_training.run.run_record import write_record
+from vla_training.run.session import CHECKPOINT, begin, chosen_device, resume, say, train
 
 if TYPE_CHECKING:
     from vla_training.rt2.samples.robot_data import RobotData
@@ -38,27 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    from vla_training.rt2.assembly import assemble
     from vla_training.rt2.samples.robot_data import load_robot_data
 
     device = chosen_device(arguments.device)
     data = load_robot_data(arguments.data, say)
-    _begin(arguments)
-    trainer, validate = _make(arguments, data, device)
-    resumed = trainer.resume()
-    begins = f"goes on at step {trainer.step}" if resumed else "begins"
+    begin(arguments, {key: (vars(arguments) | recipe(arguments))[key] for key in _KEPT})
+    trainer = assemble(arguments, recipe(arguments), data, device)
     weights = sum(p.numel() for p in trainer.network.parameters()) / 1e6
-    say(f"{arguments.out}: {begins}; {weights:.1f} M parameters, {len(data.table)} frames of {data.robot}, on {device}")
-    if trainer.step >= trainer.settings.steps:
-        say(f"nothing to do: step {trainer.step} is reached; a larger --steps continues")
+    if not resume(trainer, f"{weights:.1f} M parameters, {len(data.table)} frames of {data.robot}, on {device}"):
         return 0
     record = _remember(arguments, data, "vla train rt2 " + shlex.join(argv or ()))
-    return _train(trainer, validate, record)
+    return train(trainer, lambda figures: _describe(trainer, record, figures))
 
 
-def _make(arguments: argparse.Namespace, data: RobotData, device: str) -> tuple[RT2Trainer, Any]:
-    from vla_training.rt2 import assembly
+def _describe(trainer: RT2Trainer, record: dict[str, Any], figures: dict[str, float]) -> None:
+    """Write the model card of a checkpoint."""
+    from vla_training.rt2.card import write_training
 
-    return assembly.assemble(arguments, recipe(arguments), data, device)
+    write_training(trainer.folder / CHECKPOINT, record | {"steps": trainer.step, "validation": figures})
 
 
 def recipe(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -70,44 +66,6 @@ def recipe(arguments: argparse.Namespace) -> dict[str, Any]:
         values = values | {"rate": LORA_RATE}
     given = {key: getattr(arguments, key) for key in values}
     return values | {key: value for key, value in given.items() if value is not None}
-
-
-def _train(trainer: RT2Trainer, validate: Any, record: dict[str, Any]) -> int:
-    from vla_training.rt2.card import write_training
-    from vla_training.rt2.trainer import CHECKPOINT
-
-    def on_checkpoint() -> None:
-        figures = (read(trainer.folder / VALIDATION_LOG) or [{}])[-1]
-        write_training(trainer.folder / CHECKPOINT, record | {"steps": trainer.step, "validation": figures})
-
-    with stop_flag() as stopped:
-        trainer.run(say, validate, stopped, on_checkpoint)
-    if trainer.step < trainer.settings.steps:
-        say(f"stopped and saved at step {trainer.step}; the same command goes on from here")
-        return INTERRUPTED
-    say(f"done: {trainer.folder / CHECKPOINT}")
-    return 0
-
-
-def _begin(arguments: argparse.Namespace) -> None:
-    """Make the folder, or check that it holds a run that began alike. Raises TrainingError."""
-    from vla_training.run.train_state import STATE_FILE
-
-    folder: Path = arguments.out
-    if arguments.resume and not (folder / STATE_FILE).exists():
-        raise TrainingError(f"nothing to resume in {folder}: {STATE_FILE} is missing; leave --resume out to begin")
-    if arguments.fresh:
-        for name in (STATE_FILE, RECORD, TRAIN_LOG, VALIDATION_LOG):
-            (folder / name).unlink(missing_ok=True)
-    elif (folder / STATE_FILE).exists() and (before := read_record(folder)):
-        now = vars(arguments) | recipe(arguments)
-        for key in set(_KEPT) & set(before):
-            if before[key] != now[key]:
-                raise TrainingError(
-                    f"{folder} holds a run with {key} {before[key]!r}, not {now[key]!r}; --fresh replaces it, or use "
-                    "another --out"
-                )
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _remember(arguments: argparse.Namespace, data: RobotData, command: str) -> dict[str, Any]:
@@ -177,12 +135,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--grounding", type=amount, default=None, help="weight of the attention loss (default: small 0.5, else 0)")
     add("--ema", type=share, default=0.998, help="of the averaged weights; 0 keeps none (default 0.998)")
     add("--bf16", action="store_true", help="compute in bfloat16, with weights and optimiser in float32")
-    add("--seed", type=natural, default=0)
-    add("--device", default="auto", help="auto (default), cpu or cuda")
-    add("--threads", type=natural, default=0, help="of the numerical library; 0 leaves its choice")
-    add("--report-every", type=positive, default=20, metavar="STEPS")
-    add("--validate-every", type=positive, default=500, metavar="STEPS")
-    existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="refuse to begin where nothing is to be resumed")
-    existing.add_argument("--fresh", action="store_true", help="forget what RUN holds (default: go on with it)")
+    add_run_arguments(parser, report_every=20, validate_every=500)
     return parser

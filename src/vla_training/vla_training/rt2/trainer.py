@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -27,14 +26,12 @@ from vla_training.rt2.samples.grounding import Grounding
 from vla_training.rt2.samples.samples import Group, Source
 from vla_training.rt2.settings import RT2Settings
 from vla_training.rt2.token_loss import TokenLoss
-from vla_training.run.run_log import TRAIN_LOG, VALIDATION_LOG, append, drop_after
-from vla_training.run.train_state import load_state, save_state
+from vla_training.run.loop import Figures, TrainingLoop
 
-CHECKPOINT = "checkpoint"
-Validate = Callable[["RT2Trainer"], dict[str, float]]
+HeldOutFigures = Callable[["RT2Trainer"], Figures]
 
 
-class RT2Trainer:
+class RT2Trainer(TrainingLoop):
     """Holds model, averaged model, optimiser and mixture; `run` trains to `settings.steps`."""
 
     def __init__(
@@ -47,17 +44,18 @@ class RT2Trainer:
         grounding: Grounding | None = None,
     ) -> None:
         """The model is trained in place; parameters that need no gradient stay as they are."""
-        self.backend, self.info, self.settings, self.folder = backend, info, settings, folder
+        self.backend, self.info, self.folder = backend, info, folder
+        self.settings: RT2Settings = settings
         self.network: nn.Module = backend.model
         self.average = copy.deepcopy(self.network).requires_grad_(False) if settings.ema else None
         self.collate: Collator = collator(backend, info.prompt.suffix)
-        self.step = 0
+        self.held_out: HeldOutFigures | None = None
         self._mixture, self._grounding = mixture, grounding
         self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
         self._read_back = ReadBack(info.action_space, info.vocabulary, settings.read_back)
         width = int(backend.model.config.get_text_config().hidden_size)
         self._probe = OffsetProbe(width).to(backend.device) if grounding is not None else None
-        self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
+        self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
         if grounding is not None:
             backend.model.set_attn_implementation("eager")  # the only one that tells where it looks
 
@@ -77,68 +75,22 @@ class RT2Trainer:
             if parameters
         ]
 
-    def resume(self) -> bool:
-        """Continue from the folder's state, if there is one. Raises TrainingError for one that does not fit."""
-        step = load_state(self.folder, self.network, self._beside(), self._optimiser)
-        self.step = step or 0
-        for name in (TRAIN_LOG, VALIDATION_LOG) if step is not None else ():
-            drop_after(self.folder / name, self.step)
-        return step is not None
-
-    def _beside(self) -> nn.Module:
-        """What belongs to the run beside the model: averaged weights and probe."""
+    def beside(self) -> nn.Module:
+        """Return averaged weights and probe."""
         parts = {"weights": self.average, "probe": self._probe}
         return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
-    def run(
-        self,
-        report: Callable[[str], None],
-        validate: Validate | None = None,
-        stop: Callable[[], bool] = lambda: False,
-        on_checkpoint: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Train until `settings.steps` or until `stop` says so; saves at each validation and at the end."""
-        rng = np.random.default_rng([self.settings.seed, self.step])
-        torch.manual_seed(int(rng.integers(2**31)))
-        losses: list[dict[str, float]] = []
-        started, first = time.monotonic(), self.step
-        while self.step < self.settings.steps and not stop():
-            losses.append(self._train_step(rng))
-            self.step += 1
-            if self.step % self.settings.report_every == 0:
-                self._report(report, losses, (self.step - first) / (time.monotonic() - started))
-                losses.clear()
-            if self.step % self.settings.validate_every == 0 and self.step < self.settings.steps:
-                self._checkpoint(report, validate)
-                on_checkpoint()
-        self._checkpoint(report, validate if self.step >= self.settings.steps else None)
-        on_checkpoint()
-
-    def _report(self, report: Callable[[str], None], losses: Sequence[dict[str, float]], rate: float) -> None:
-        columns = {key: [row[key] for row in losses if not math.isnan(row[key])] for key in losses[0]}
-        mean = {key: sum(values) / len(values) if values else math.nan for key, values in columns.items()}
-        left = (self.settings.steps - self.step) / rate / 60
-        figures = " ".join(f"{key} {value:.3f}" for key, value in mean.items())
-        report(f"step {self.step}/{self.settings.steps} {figures}  {rate:.2f} steps/s, {left:.0f} min left")
-        append(self.folder / TRAIN_LOG, {"step": self.step, **mean})
-
-    def _checkpoint(self, report: Callable[[str], None], validate: Validate | None) -> None:
-        save_state(self.folder, self.step, self.network, self._beside(), self._optimiser)
-        self.export(self.folder / CHECKPOINT)
-        if validate is not None:
-            figures = validate(self)
-            append(self.folder / VALIDATION_LOG, {"step": self.step, **figures})
-            report("  validation: " + ", ".join(f"{k} {v:.3g}" for k, v in figures.items()))
+    def validate(self) -> Figures:
+        """Return the figures of `held_out`; empty where none was given."""
+        return self.held_out(self) if self.held_out is not None else {}
 
     def export(self, folder: Path) -> None:
         """Write the averaged model as a checkpoint that the policy loads."""
         save_checkpoint(folder, merged(self.average or self.network), self.backend.processor, self.info)
 
-    def _train_step(self, rng: np.random.Generator) -> dict[str, float]:
+    def train_step(self, rng: np.random.Generator) -> Figures:
+        """Do one update; return the losses of actions and text, and of grounding where it is trained."""
         groups = [self._mixture.draw(self.settings.samples, rng) for _ in range(self.settings.images)]
-        factor = self.settings.rate_factor(self.step)
-        for group in self._optimiser.param_groups:
-            group["lr"] = group["base"] * factor
         set_training(self.network)
         logits, batch, out = self._forward(self.network, groups, self._grounding is not None, self._read_back)
         losses = self._loss(logits, batch.targets, batch.dims)
@@ -149,11 +101,7 @@ class RT2Trainer:
             offsets, error = self._probe.loss(out.hidden_states[LAYER], batch, groups)
             total = total + self.settings.grounding * (words + places) + offsets
             told = {"words": float(words.detach()), "places": float(places.detach()), "offset_mm": 1000 * error}
-        self._optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
-        self._optimiser.step()
-        self._update_average()
+        self.update(total)
         action, losses = batch.dims >= 0, losses.detach()
         means = [float(part.mean()) if part.numel() else math.nan for part in (losses[action], losses[~action])]
         return {"action": means[0], "text": means[1], **told}
@@ -200,15 +148,6 @@ class RT2Trainer:
         rows = logits[:, ids].float().masked_fill(torch.arange(len(ids), device=logits.device) >= sizes, -math.inf)
         median = self.info.decode == Mode.MEDIAN
         return ids[median_bin(rows) if median else rows.argmax(dim=1)]
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        if self.average is None:
-            return
-        decay = min(self.settings.ema, (self.step + 1) / (self.step + 10))
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        trained = [(a, p.detach()) for a, p in pairs if p.requires_grad]
-        torch._foreach_lerp_([a for a, _ in trained], [p for _, p in trained], 1.0 - decay)
 
 
 def base_model(network: Any) -> nn.Module:

@@ -49,3 +49,15 @@ def share(text: str) -> float:
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, report_every: int, validate_every: int) -> None:
+    """Add what every training command takes: seed, device, threads, intervals [updates], resume or fresh."""
+    parser.add_argument("--seed", type=natural, default=0)
+    parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
+    parser.add_argument("--threads", type=natural, default=0, help="of the numerical library; 0 leaves its choice")
+    parser.add_argument("--report-every", type=positive, default=report_every, metavar="STEPS")
+    parser.add_argument("--validate-every", type=positive, default=validate_every, metavar="STEPS")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="refuse to begin where nothing is to be resumed")
+    existing.add_argument("--fresh", action="store_true", help="forget what RUN holds (default: continue it)")

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from vla_core.files import write_text
 
 LIMITS = (
     "It knows the objects, the table and the camera of this simulator, and nothing of another scene or of a real "
@@ -17,9 +18,7 @@ LIMITS = (
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """Write each file of a folder, by name, in one piece."""
     for name, text in files.items():
-        temporary = folder / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, folder / name)
+        write_text(folder / name, text)
 
 
 def validation_table(figures: Mapping[str, float], named: Mapping[str, str], note: str = "") -> list[str]:

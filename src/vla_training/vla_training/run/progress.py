@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line about a long run of episodes: how many, how fast, how long still, with which success."""
+"""One line about a long run of episodes: how many, how fast, how long still, with which success.
+
+Not rich.progress: that writes nothing where the output is no terminal, and these runs live in log files.
+"""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from vla_core.files import write_text
 
 RECORD = "run.json"
 
@@ -24,7 +25,5 @@ def write_record(folder: Path, record: dict[str, Any], command: str) -> dict[str
     """Write the record with its `commands`: a resumed run keeps the earlier ones. Returns what was written."""
     commands = dict.fromkeys([*read_record(folder).get("commands", []), command])
     whole = {**record, "commands": list(commands)}
-    temporary = folder / f".{RECORD}.tmp"
-    temporary.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / RECORD)
+    write_text(folder / RECORD, json.dumps(whole, indent=1) + "\n")
     return whole

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from vla_core.files import replacing
 
 from vla_training.run.errors import TrainingError
 
@@ -29,9 +29,8 @@ def save_state(
         }
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{key}": value.clone().contiguous() for key, value in state.items()}
-    temporary = folder / f".{STATE_FILE}.tmp"
-    save_file(tensors, temporary, metadata={"step": str(step)})
-    os.replace(temporary, folder / STATE_FILE)
+    with replacing(folder / STATE_FILE) as temporary:
+        save_file(tensors, temporary, metadata={"step": str(step)})
 
 
 def load_state(folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 import pyarrow.parquet as pq
+from vla_core.files import replacing
 from vla_sim.world.robots import get_robot
 
 from vla_training.data.lerobot.columns import episode_row, episode_table, frame_columns, task_table, to_arrow
@@ -193,12 +193,8 @@ def _lock(folder: Path) -> TextIO:
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file beside `path`, then put it in its place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        write(temporary)
 
 
 def _combined(parts: Sequence[dict[str, Stats]]) -> dict[str, Stats]:

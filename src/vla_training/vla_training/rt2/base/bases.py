@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from vla_policy.action.presets import RT2_TABLETOP
 from vla_policy.action.space import ActionSpace
@@ -191,10 +190,3 @@ def add_lora(backend: VlmBackend, rank: int, vision: bool = True) -> None:
         exclude_modules=None if vision else f".*({'|'.join(_VISION)}).*",
     )
     backend.model = get_peft_model(backend.model, config)
-
-
-def rows_of(table: FrameTable, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows held out, by whole episodes; few episodes are all trained on, and validate too."""
-    enough = int(table.episode.max()) > 2
-    held_out = (table.episode % max(2, round(1 / share)) == 0) & enough
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out if enough else ~held_out)
