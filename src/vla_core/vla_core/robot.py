@@ -94,6 +94,14 @@ class BaseConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpeed:
+    """Speeds of the tool that a policy may choose over one step; 0: no limit."""
+
+    linear: float = 0.0  # [m/s]
+    angular: float = 0.0  # [rad/s]
+
+
+@dataclass(frozen=True, slots=True)
 class RobotConfig:
     """One robot: names, limits, geometry and command topics."""
 
@@ -108,6 +116,7 @@ class RobotConfig:
     gripper: GripperConfig
     arm_command_topic: str
     gripper_command_topic: str
+    tool_speed: ToolSpeed = ToolSpeed()
     collision: CollisionConfig | None = None
     base: BaseConfig | None = None
 
@@ -187,6 +196,7 @@ def _parse(data: Mapping[str, Any]) -> RobotConfig:
         ),
         arm_command_topic=str(data["arm_command_topic"]),
         gripper_command_topic=str(data["gripper_command_topic"]),
+        tool_speed=ToolSpeed(**{key: float(value) for key, value in data.get("tool_speed", {}).items()}),
         collision=_collision(data["collision"]) if "collision" in data else None,
         base=_base(data["base"]) if "base" in data else None,
     )
@@ -224,5 +234,7 @@ def _check(config: RobotConfig) -> None:
         raise ValueError("home lies outside the position limits")
     if np.any(config.workspace_lower >= config.workspace_upper):
         raise ValueError("workspace.lower must be below workspace.upper")
+    if min(config.tool_speed.linear, config.tool_speed.angular) < 0.0:
+        raise ValueError(f"tool_speed must not be negative, got {config.tool_speed}")
     if not 0.0 <= config.gripper.min_width < config.gripper.max_width or config.gripper.speed <= 0.0:
         raise ValueError("gripper needs 0 <= min_width < max_width and speed > 0")

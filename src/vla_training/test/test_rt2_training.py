@@ -46,7 +46,7 @@ def test_a_run_trains_goes_on_and_gives_a_checkpoint_that_loads(
 ) -> None:
     assert run("--steps", "1") == 0
     assert run("--steps", "2", "--resume") == 0
-    assert "goes on at step 1" in capsys.readouterr().out
+    assert "continues at step 1" in capsys.readouterr().out
     folder = tmp_path / "run" / "checkpoint"
     checkpoint = load_checkpoint(folder, robot="fr3")
     assert checkpoint.info.vocabulary.strategy.value == "integers"

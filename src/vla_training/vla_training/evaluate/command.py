@@ -6,16 +6,20 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vla_policy.policy import Policy, PolicyConfig
-from vla_policy.registry import create as create_policy
+from scipy.stats import binomtest
+from vla_core.files import write_text
+from vla_core.robot import load_robot_config
+from vla_policy.loading import OPTIONS, load_policy, policy_config
+from vla_policy.run.runner import State
+from vla_policy.settings import Settings
 from vla_sim.task.task import FAMILIES, SuccessTest
 from vla_sim.world.camera import Camera
 from vla_sim.world.layout import sample_layout, sample_task
@@ -24,35 +28,48 @@ from vla_sim.world.world import World
 
 from vla_training.data.command import check_families
 from vla_training.data.language import load_templates
-from vla_training.evaluate.lockstep import Lockstep, LockstepSettings
+from vla_training.evaluate.lockstep import INSTRUCTION_ID, Lockstep, LockstepSettings
+from vla_training.evaluate.policy_driver import PolicyDriver
 from vla_training.rt1.card import add_measured, check_card
 from vla_training.run.arguments import Parser, natural, positive
 from vla_training.run.parallel import run_in_order
 
 TIME_LIMIT = 30.0  # [s] of simulated time for one episode
+SETTLING = 2.0  # [s] after the policy's end in which what it let go may come to rest
 
 
 @dataclass(frozen=True, slots=True)
 class EvalSettings:
     """What is evaluated. `templates`: family -> the caller's own wordings; empty uses each family's first wording."""
 
-    policy: str = "rt1"
-    robot: str = "fr3"
-    checkpoint: str = ""
+    policy: Settings = field(default_factory=lambda: policy_settings("rt1", "fr3"))
     seed: int = 7
     families: tuple[str, ...] = FAMILIES
     templates: Mapping[str, Sequence[str]] | None = None
     image_size: tuple[int, int] = (128, 160)
 
-    @property
-    def policy_config(self) -> PolicyConfig:
-        """What the policy is made with."""
-        return PolicyConfig(checkpoint=self.checkpoint, robot=self.robot, threads=1)
+
+def policy_settings(policy: str, robot: str, **values: Any) -> Settings:
+    """Return the policy node's settings as the launched graph sets them: with the robot's workspace and speeds."""
+    config = load_robot_config(robot)
+    return Settings(
+        policy=policy,
+        robot=robot,
+        threads=1,
+        workspace_low=tuple(config.workspace_lower.tolist()),
+        workspace_high=tuple(config.workspace_upper.tolist()),
+        linear_speed=config.tool_speed.linear,
+        angular_speed=config.tool_speed.angular,
+        **values,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeResult:
-    """One episode. `seconds`: simulated time until success or the end; `terminated`: the policy said it was done."""
+    """One episode. `seconds`: simulated time until success or the end; `terminated`: the policy said it was done.
+
+    `reason`: why the policy ended, as in its status; `refusals`: what the controller refused or changed, by name.
+    """
 
     index: int
     family: str
@@ -60,6 +77,8 @@ class EpisodeResult:
     success: bool
     seconds: float
     terminated: bool
+    reason: str = ""
+    refusals: Mapping[str, int] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -68,12 +87,13 @@ class Evaluator:
     def __init__(self, settings: EvalSettings) -> None:
         """Raises PolicyError (unknown policy, unusable checkpoint)."""
         self.settings = settings
-        self._policy: Policy = create_policy(settings.policy, settings.policy_config)
-        self._world = World(settings.robot)
-        needs_picture = not self._policy.uses_scene
+        self._driver = PolicyDriver(settings.policy)
+        self._world = World(settings.policy.robot)
+        needs_picture = not self._driver.policy.uses_scene
         self._camera = Camera(self._world) if needs_picture else None
-        size = self._policy.image_size or settings.image_size
-        self._lockstep = Lockstep(self._world, self._camera, size, LockstepSettings())
+        size = self._driver.policy.image_size or settings.image_size
+        period = 1.0 / settings.policy.rate
+        self._lockstep = Lockstep(self._world, self._camera, size, LockstepSettings(policy_period=period))
 
     def run(self, index: int) -> EpisodeResult:
         """Lay the table, give the instruction, act until the success test holds or time is up."""
@@ -84,19 +104,40 @@ class Evaluator:
         wordings = (self.settings.templates or {}).get(task.family)
         text = task.text(str(rng.choice(list(wordings))) if wordings else None)
         self._lockstep.start()
-        self._policy.reset(text)
-        test, began, terminated, success = SuccessTest(self._world, task), self._world.time, False, False
-        while not success and self._world.time - began < TIME_LIMIT:
-            observation = self._lockstep.observe(scene=self._policy.uses_scene, image=self._camera is not None)
-            chunk = self._policy.infer(observation)
-            terminated = terminated or chunk.terminate
-            self._lockstep.apply(observation, chunk)
-            success = test.update()
-        return EpisodeResult(index, task.family, text, success, round(self._world.time - began, 2), terminated)
+        self._driver.begin(INSTRUCTION_ID, text, self._world.time)
+        test, began = SuccessTest(self._world, task), self._world.time
+        success = self._act(test, began)
+        status = self._driver.status
+        return EpisodeResult(
+            index,
+            task.family,
+            text,
+            success,
+            round(self._world.time - began, 2),
+            status.state is State.DONE,
+            status.reason,
+            {name: count for name, count, _ in self._lockstep.controller.log.entries()},
+        )
+
+    def _act(self, test: SuccessTest, began: float) -> bool:
+        """Act until success, the end of time, or SETTLING after the policy's end; return whether it succeeded."""
+        end = began + TIME_LIMIT
+        while self._world.time < end:
+            if self._driver.over:
+                end = min(end, self._world.time + SETTLING)
+                self._lockstep.hold()
+            else:
+                observation = self._lockstep.observe(self._driver.policy.uses_scene, self._camera is not None)
+                inference = self._lockstep.settings.inference_time
+                chunk = self._driver.act(observation, self._world.time, inference)
+                self._lockstep.apply(observation, chunk) if chunk is not None else self._lockstep.hold()
+            if test.update():
+                return True
+        return False
 
     def close(self) -> None:
         """Free policy and renderer."""
-        self._policy.close()
+        self._driver.close()
         if self._camera is not None:
             self._camera.close()
 
@@ -104,7 +145,7 @@ class Evaluator:
 def evaluate(settings: EvalSettings, episodes: int, workers: int = 1) -> Generator[EpisodeResult, None, None]:
     """Results in order of their index. Raises PolicyError (unknown policy, unusable checkpoint) before any."""
     if workers > 1:  # here, so that a refusal comes before any process starts
-        create_policy(settings.policy, settings.policy_config).close()
+        load_policy(settings.policy).close()
     yield from run_in_order(partial(Evaluator, settings), range(episodes), workers)
 
 
@@ -112,9 +153,10 @@ def summarise(settings: EvalSettings, results: Sequence[EpisodeResult]) -> dict[
     """The report: success rates with 95 % Wilson intervals, and every episode."""
     families = {family: [r for r in results if r.family == family] for family in dict.fromkeys(settings.families)}
     return {
-        "policy": settings.policy,
-        "robot": settings.robot,
-        "checkpoint": settings.checkpoint,
+        "policy": settings.policy.policy,
+        "robot": settings.policy.robot,
+        "checkpoint": settings.policy.checkpoint,
+        "options": policy_config(settings.policy).options,
         "seed": settings.seed,
         "success_rate": _rate(results),
         "interval_95": wilson(sum(r.success for r in results), len(results)),
@@ -127,6 +169,7 @@ def summarise(settings: EvalSettings, results: Sequence[EpisodeResult]) -> dict[
             for family, group in families.items()
             if group
         },
+        "refusals": dict(sum((Counter(result.refusals) for result in results), Counter())),
         "episodes": [asdict(result) for result in results],
     }
 
@@ -135,23 +178,21 @@ def _rate(results: Sequence[EpisodeResult]) -> float:
     return sum(r.success for r in results) / len(results) if results else math.nan
 
 
-def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson 1927)."""
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a proportion (Wilson 1927); 0 to 1 without trials."""
     if trials == 0:
         return 0.0, 1.0
-    share, spread = successes / trials, z * z / trials
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla eval`; returns the exit status."""
     arguments = _parser().parse_args(argv)
+    options = {name: getattr(arguments, name) for name in (*OPTIONS, "narrow", "checkpoint", "device", "rate")}
+    robot = get_robot(arguments.robot).name
     settings = EvalSettings(
-        arguments.policy,
-        get_robot(arguments.robot).name,
-        arguments.checkpoint,
+        policy_settings(arguments.policy, robot, **options),
         arguments.seed,
         check_families(arguments.families),
         load_templates(arguments.instructions) if arguments.instructions else None,
@@ -169,18 +210,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     report = summarise(settings, results)
     report["instructions"] = str(arguments.instructions or "")
-    _write(arguments.out, report)
+    write_text(arguments.out, json.dumps(report, indent=1) + "\n")
     _print_summary(report, arguments.out)
     if arguments.card:
         print(f"written: {add_measured(arguments.card, report)}")
     return 0
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _print_summary(report: dict[str, Any], path: Path) -> None:
@@ -192,6 +226,19 @@ def _print_summary(report: dict[str, Any], path: Path) -> None:
     )
 
 
+def add_policy_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of policies that are language models, with the defaults of the policy node."""
+    for item in fields(Settings):
+        if item.name not in (*OPTIONS, "narrow"):
+            continue
+        name, about = "--" + item.name.replace("_", "-"), f"{item.metadata['description']} (default {item.default})"
+        if isinstance(item.default, bool):
+            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=item.default, help=about)
+        else:
+            choices = item.metadata["choices"] or None
+            parser.add_argument(name, type=type(item.default), default=item.default, choices=choices, help=about)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="vla eval", description=__doc__)
     parser.add_argument("--policy", default="rt1", help="rt1, expert, replay or any registered policy")
@@ -201,6 +248,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=natural, default=7)
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--instructions", type=Path, help="YAML: family -> list of templates with placeholders")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where the policy computes")
+    parser.add_argument("--rate", type=float, default=5.0, help="inferences per simulated second [Hz] (default 5)")
+    add_policy_options(parser)
     parser.add_argument("--workers", type=positive, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("out/eval.json"))
     parser.add_argument("--card", type=Path, metavar="DIR", help="checkpoint whose model card gets the figures as well")

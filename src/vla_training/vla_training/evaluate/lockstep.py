@@ -99,6 +99,11 @@ class Lockstep:
             self._tick()
         return refusal
 
+    def hold(self) -> None:
+        """Let one policy period pass without a chunk."""
+        for _ in range(round(self.settings.policy_period / self.settings.controller_period)):
+            self._tick()
+
     def _tick(self) -> None:
         dt = self.settings.controller_period
         setpoint = self.controller.tick(self.world.time)
