@@ -23,8 +23,8 @@ MAY_IMPORT = {
         "vla_policy.action.space",
     },  # the expert is a Policy
     "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_controller", "vla_sim"},
-    "vla_bringup": set(),
-    "vla_demo": {"vla_msgs", "vla_bringup"},
+    "vla_bringup": {"vla_core"},
+    "vla_demo": {"vla_core", "vla_msgs", "vla_bringup"},
 }
 
 

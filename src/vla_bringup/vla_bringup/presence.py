@@ -9,18 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vla_core.ros.start import domain_id, start_ros
+
 from .description import GraphError
 from .resolution import NodeStart, Start
 
 DISCOVERY_S = 1.5
-
-
-def domain_id() -> int:
-    """Return the ROS domain of this process; raises GraphError when ROS_DOMAIN_ID is not a whole number."""
-    text = os.environ.get("ROS_DOMAIN_ID", "").strip() or "0"
-    if not text.isdecimal():
-        raise GraphError(f"ROS_DOMAIN_ID={text!r} is not valid; a whole number from 0 to 232 is needed")
-    return int(text)
 
 
 @contextmanager
@@ -60,7 +54,7 @@ def running(names: set[str], timeout_s: float) -> tuple[str, ...]:
     from rclpy.context import Context
 
     context = Context()
-    rclpy.init(args=[], context=context)
+    start_ros([], context)
     try:
         node = rclpy.create_node(f"vla_presence_{os.getpid()}", context=context, start_parameter_services=False)
         deadline = time.monotonic() + timeout_s

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+from vla_core.ros.start import RosStartError
 
 from .commands import command_line
 from .description import GraphError, OnExit
@@ -35,9 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         jobs = [job(start) for start in starts]
         with only_one(starts):
             return Supervisor(jobs, environment=environment(sys.stdout.isatty())).run()
-    except GraphError as error:
+    except (GraphError, RosStartError) as error:
         print(f"vla up: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the supervisor takes the signals
+        return 0
 
 
 def job(start: Start) -> Job:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from vla_controller.ros.process import run
+from vla_core.ros.process import run_node
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node; return 0 after a signal, 2 when it cannot work as it was started."""
-    return run(args)
+    """Run the node; return the exit status (0 after a signal, 2 when it cannot work as it was started)."""
+    # A synchronous publication waits for locks that a slow reader may hold: seen for 30 ms, with a tick due.
+    os.environ.setdefault("RMW_FASTRTPS_PUBLICATION_MODE", "ASYNCHRONOUS")
+    return run_node("vla_controller.ros.node:ControllerNode", args)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 
 import sys
 
-from vla_operator.ros.process import run
+from vla_core.ros.process import run_node
 
 
-def main() -> None:
-    """Run the node until SIGINT or SIGTERM."""
-    sys.exit(run("vla_operator.ros.instructions", "InstructionNode"))
+def main(args: list[str] | None = None) -> int:
+    """Run the node; return the exit status (0 after a signal, 2 for invalid parameters)."""
+    return run_node("vla_operator.ros.instructions:InstructionNode", args)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

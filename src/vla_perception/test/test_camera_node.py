@@ -313,6 +313,6 @@ def test_missing_device_warns_and_is_tried_again(start_node, bench):
 )
 def test_wrong_parameters_end_with_a_message(start_node, parameters, said):
     process = start_node(CAMERA_NODE, **parameters)
-    assert process.process.wait(timeout=60.0) == 1
+    assert process.process.wait(timeout=60.0) == 2
     assert said in process.output
     assert "Traceback" not in process.output

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped, Twist
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
@@ -15,13 +16,15 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 from vla_core.robot import load_robot_config
 from vla_core.ros.action import chunk_from_msg
+from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
+from vla_core.ros.process import Ending
 from vla_core.ros.time import seconds_from_msg, time_from_seconds
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
-from vla_controller.ros import conversions
+from vla_controller.ros import conversions, pace
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
@@ -39,8 +42,10 @@ class OtherControllerError(RuntimeError):
     """Somebody else already commands the arm."""
 
 
-class ControllerNode(Node):
+class ControllerNode(ManagedNode):
     """Wires topics to an ArmController and ticks it."""
+
+    UNUSABLE = (*ManagedNode.UNUSABLE, OtherControllerError)
 
     def __init__(self) -> None:
         """Declare parameters and load the robot; raises RobotConfigError when either cannot be used."""
@@ -62,6 +67,33 @@ class ControllerNode(Node):
         self._next_second = 0.0
         self._inference_time = math.nan
         self.arm_topic = self.settings.arm_command_topic or self._output.topic or config.arm_command_topic
+
+    def serve(self, ending: Ending) -> None:
+        """Tick until a signal comes and the arm is at rest.
+
+        Raises:
+            OtherControllerError: another publisher commands the arm.
+        """
+        ending.then(self.begin_closing)
+        settings = self.settings
+        priority = pace.ask_for_real_time() if settings.realtime else "normal priority"
+        self.refuse_a_second_controller()
+        self.connect()
+        pace.settle_memory()
+        self._warm_up(f"{settings.rate:g} Hz to {self.arm_topic} ({settings.output}), {priority}")
+        sim_time = self.get_parameter("use_sim_time").value
+        pace.run(self, self.get_clock() if sim_time else None, self._dt, self.tick, self.begin_closing)
+
+    def _warm_up(self, text: str) -> None:
+        """Do now what is slow only the first time (20 ms each): a log line that may be throttled, percentiles."""
+        self.get_logger().warning("", throttle_duration_sec=1.0, skip_first=True)
+        self.get_logger().info(text)
+        np.percentile([0.0, 1.0], (50, 99))
+
+    def destroy_node(self) -> None:
+        """Destroy the node and release what `settle_memory` kept, else ruckig's bindings report leaks at exit."""
+        super().destroy_node()
+        gc.unfreeze()
 
     def refuse_a_second_controller(self) -> None:
         """Raise OtherControllerError when somebody already publishes to the arm."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import rclpy
 from rclpy.node import Node
+from vla_core.ros.start import INTERRUPTED, RosStartError, refuse, start_ros
 
 from vla_msgs.srv import Ask
 
@@ -28,14 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=5.0, help="[s] to find the graph (default: %(default)s)")
     parser.add_argument("--patience", type=float, default=60.0, help="[s] for the answer (default: %(default)s)")
     options = parser.parse_args(arguments)
-    rclpy.init(args=[])  # the question is not for ROS to parse
     try:
+        start_ros([])  # the question is not for ROS to parse
         print(ask(rclpy.create_node("ask_node"), " ".join(options.question), options.timeout, options.patience))
     except NoAnswerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RosStartError as error:
+        return refuse(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     finally:
-        rclpy.shutdown()
+        rclpy.try_shutdown()
     return 0
 
 

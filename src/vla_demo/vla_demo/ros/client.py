@@ -13,10 +13,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from vla_core.ros.start import start_ros
 
 from vla_demo.picture.pictures import encode_jpeg
 from vla_demo.ros import convert
@@ -45,7 +45,7 @@ class GraphClient:
         self.object_names: tuple[str, ...] = ()
         self._pictures, self._alive = pictures, alive
         self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        start_ros(context=self._context)
         self._node = rclpy.create_node("demo_node", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

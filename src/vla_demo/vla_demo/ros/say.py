@@ -12,6 +12,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
+from vla_core.ros.start import INTERRUPTED, RosStartError, refuse, start_ros
 
 from vla_demo.ros.client import COMMAND_TOPIC
 from vla_msgs.msg import Instruction
@@ -30,14 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("text", nargs="+", metavar="TEXT")
     parser.add_argument("--timeout", type=float, default=5.0, help="[s] to find the graph (default: %(default)s)")
     options = parser.parse_args(arguments)
-    rclpy.init()
     try:
+        start_ros()
         print(say(rclpy.create_node("say_node"), " ".join(options.text), options.timeout))
     except TimeoutError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RosStartError as error:
+        return refuse(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     finally:
-        rclpy.shutdown()
+        rclpy.try_shutdown()
     return 0
 
 

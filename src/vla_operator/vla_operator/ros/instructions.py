@@ -4,10 +4,10 @@
 import uuid
 from functools import partial
 
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from vla_core.ros.diagnostics import DiagnosticsPublisher
+from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import Instruction
@@ -20,7 +20,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 LISTENER_PERIOD_S = 0.2
 
 
-class InstructionNode(Node):
+class InstructionNode(ManagedNode):
     """Wires topics to parse_command."""
 
     def __init__(self) -> None:

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
 from vla_core.health import Health
 from vla_core.robot import load_robot_config
 from vla_core.ros.diagnostics import DiagnosticsPublisher
+from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.time import ns_from_msg, time_from_ns
 from vla_core.settings import SettingsError
@@ -36,7 +36,7 @@ STATES = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 LOG_PERIOD_S = 5.0
 
 
-class CameraNode(Node):
+class CameraNode(ManagedNode):
     """Wires topics to ObservationIntake and RobotStateTracker."""
 
     def __init__(self) -> None:

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node policy_node: wires observations and instructions to a PolicyRunner, and its chunks to the controller."""
 
+import gc
 import uuid
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import InvalidHandle
-from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from vla_core.action import ActionChunk
+from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.time import seconds_from_msg
 
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
 from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
-from vla_policy.errors import ObservationError
+from vla_policy.errors import ObservationError, PolicyError
 from vla_policy.loading import load_policy
 from vla_policy.policy import Observation
 from vla_policy.ros import conversions
@@ -47,8 +48,10 @@ class Outgoing:
     plan: Plan | None
 
 
-class PolicyNode(Node):
-    """Loads the policy, then serves instructions until it is closed."""
+class PolicyNode(ManagedNode):
+    """Loads the policy, then serves instructions until it is destroyed."""
+
+    UNUSABLE = (*ManagedNode.UNUSABLE, PolicyError)
 
     def __init__(self) -> None:
         """Declare parameters and load the policy. Raises PolicyError when either cannot be used."""
@@ -67,12 +70,13 @@ class PolicyNode(Node):
         self._worker.start()
         self.get_logger().info(f"policy {self._policy.name} ready {self._policy.checkpoint} at {settings.rate:g} Hz")
 
-    def close(self) -> None:
-        """End the inference thread and release the policy."""
+    def destroy_node(self) -> None:
+        """End the inference thread and release the policy, then destroy the node."""
         self._worker.stop()
         self._policy.close()
         self._action.destroy()
-        self.destroy_node()
+        super().destroy_node()
+        gc.freeze()  # or the interpreter searches all of a model's library on its way out, for seconds
 
     def _create_interfaces(self, settings: Settings) -> None:
         self._instructions = self.create_publisher(Instruction, settings.instruction_topic, LATCHED)

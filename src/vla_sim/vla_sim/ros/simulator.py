@@ -3,13 +3,12 @@
 
 import time
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import SceneState, TaskStatus
@@ -26,6 +25,7 @@ from vla_sim.ros.messages import (
 from vla_sim.run.loops import VIEWER_NICE, CameraLoop, PhysicsLoop, Shot
 from vla_sim.settings import Settings
 from vla_sim.task.task import TaskError
+from vla_sim.world.robots import UnknownRobotError
 from vla_sim.world.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
 from vla_sim.world.simulation import JointReading, Simulation
 from vla_sim.world.world import World
@@ -34,12 +34,13 @@ SCENE_PERIOD_S, STATUS_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.05, 0.1, 1.0
 SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a warning is due
 
 
-class SimulatorNode(Node):
+class SimulatorNode(ManagedNode):
     """What a real arm, its gripper and its cameras look like from ROS, plus ground truth on /sim."""
+
+    UNUSABLE = (*ManagedNode.UNUSABLE, UnknownRobotError)
 
     def __init__(self) -> None:
         super().__init__("simulator_node")
-        self.failure = ""  # set when a thread died: the process is to end with an error
         settings = declare_settings(self, Settings)
         world = World(settings.robot, settings.action_delay)
         self._frame = world.robot.base_frame
@@ -180,4 +181,4 @@ class SimulatorNode(Node):
         if self.context.ok():
             self.failure = text
             self.get_logger().fatal(text)
-            rclpy.try_shutdown()
+            self.end()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start and end of a node's process. Imports nothing slow, so that a signal during the imports is noted too."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from vla_core.ros.deadline import Deadline
+from vla_core.ros.start import RosStartError, refuse, start_ros
+
+if TYPE_CHECKING:
+    from vla_core.ros.managed import ManagedNode
+
+DEADLINE = 8.0  # [s] after a signal, or after the node has ended: longer than any orderly end
+
+
+class Ending:
+    """The request to end this process: SIGINT or SIGTERM, noted from the construction on."""
+
+    def __init__(self) -> None:
+        """Take both signals; neither ends anything by itself."""
+        self.requested = False
+        self.deadline = Deadline()
+        self._action: Callable[[], None] = lambda: None
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        threading.Thread(target=self._wait, args=(reading,), name="ending", daemon=True).start()
+
+    def then(self, action: Callable[[], None]) -> None:
+        """Call `action` from a thread when a signal comes, or at once when one has come; it may be called twice."""
+        self._action = action
+        if self.requested:
+            action()
+
+    def _wait(self, pipe: int) -> None:
+        os.read(pipe, 1)
+        self.deadline.set(0, DEADLINE)
+        self.requested = True
+        self._action()
+
+
+def run_node(target: str, args: Sequence[str] | None = None, ending: Ending | None = None) -> int:
+    """Run the ManagedNode class `target` ("package.module:Class") until SIGINT or SIGTERM.
+
+    Args:
+        target: imported after the signals are noted.
+        args: command line for ROS; None: that of the process.
+        ending: where the signals are noted already.
+
+    Returns:
+        The exit status: 0 after a signal, 1 after a failure, 2 when the node cannot work as it was started.
+    """
+    ending = ending or Ending()
+    module, name = target.split(":")
+    node_class = getattr(importlib.import_module(module), name)
+    if ending.requested:
+        return 0
+    status = 1
+    try:
+        start_ros(args)
+        status = _serve(node_class, ending)
+    except RosStartError as error:
+        status = refuse(error)
+    finally:
+        ending.deadline.set(status, DEADLINE)
+        import rclpy
+
+        rclpy.try_shutdown()
+    return status
+
+
+def _serve(node_class: type[ManagedNode], ending: Ending) -> int:
+    node = None
+    try:
+        node = node_class()
+        node.serve(ending)
+        return 1 if node.failure else 0
+    except node_class.UNUSABLE as error:
+        return 0 if ending.requested else refuse(error)
+    finally:
+        if node is not None:
+            ending.deadline.set(1 if sys.exc_info()[0] else 0, DEADLINE)
+            node.destroy_node()
