@@ -97,7 +97,8 @@ def test_an_environment_without_ros_is_refused_with_the_remedy(environment, reas
 
 
 def test_a_deadline_replaces_the_one_before():
-    script = "import time; from vla_core.ros.deadline import Deadline\nd = Deadline(); d.set(3, 0.2); d.set(4, 0.4); time.sleep(60)"
+    setting = "d = Deadline(); d.set(3, 0.2); d.set(4, 0.4); time.sleep(60)"
+    script = f"import time; from vla_core.ros.deadline import Deadline; {setting}"
     begun = time.monotonic()
     assert subprocess.run([sys.executable, "-c", script], timeout=50).returncode == 4
     assert time.monotonic() - begun > 0.4
