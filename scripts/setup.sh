@@ -10,11 +10,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 source "$ROOT/scripts/stages.sh"
 # shellcheck source=scripts/system.sh
 source "$ROOT/scripts/system.sh"
+# shellcheck source=scripts/packages.sh
+source "$ROOT/scripts/packages.sh"
 # shellcheck source=scripts/interfaces.sh
 source "$ROOT/scripts/interfaces.sh"
 LOGS=$ROOT/.cache/setup
 cd "$ROOT"
 check_place
+torch_build >/dev/null # an invalid VLA_TORCH is refused at once
 
 python_stage() { # creates the virtual environment; one whose interpreter is gone is made anew
   local options=()
@@ -23,32 +26,6 @@ python_stage() { # creates the virtual environment; one whose interpreter is gon
   [[ -e $VENV && ! -x $VENV/bin/python ]] && options+=(--clear)
   logged venv "$(find_python)" -m venv "${options[@]}" "$VENV"
   stamp venv "$DISTRO"
-}
-
-pip_install() { # NAME ARGUMENT...
-  logged "$1" "$VENV/bin/python" -m pip install --disable-pip-version-check --retries 5 "${@:2}"
-}
-
-requirement_files() { # the files under requirements/ that apply here, in the order of installation
-  echo build base dev
-  [[ $SYSTEM_ROS == 1 ]] || echo "ros-$DISTRO"
-  command -v cmake >/dev/null || echo cmake
-}
-
-packages_stage() {
-  local name
-  # shellcheck disable=SC2046
-  for name in $(requirement_files); do
-    fresh "$name" "$(digest <"requirements/$name.txt")" && continue
-    announce
-    say "    requirements/$name.txt"
-    pip_install "pip-$name" -r "requirements/$name.txt"
-    stamp "$name" "$(digest <"requirements/$name.txt")"
-  done
-  [[ $SYSTEM_ROS == 1 ]] && return
-  fresh patch "$(digest <"requirements/ros-$DISTRO.txt")" && return
-  logged patch "$VENV/bin/python" scripts/patch_wheels.py
-  stamp patch "$(digest <"requirements/ros-$DISTRO.txt")"
 }
 
 graphics_stage() { # which of MuJoCo's headless renderers works here
