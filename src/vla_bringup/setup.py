@@ -20,7 +20,7 @@ setup(
         (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
         (f"share/{PACKAGE}/config/gazebo", sorted(glob("config/gazebo/*.*"))),
     ],
-    install_requires=["setuptools"],
+    install_requires=["setuptools", "honcho"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",

