@@ -3,9 +3,7 @@
 
 import ast
 import importlib.metadata
-import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +29,7 @@ SYSTEM = {
     "scipy": ("python3-scipy", "scipy"),
     "yaml": ("python3-yaml", "pyyaml"),
 }
-# Import name: name on PyPI. rosdep has no key, or (torch, mujoco, transformers) one whose package is too old or that pip
+# Import name: name on PyPI. rosdep has no key, or (torch, mujoco, transformers) one whose package is old or that pip
 # installs outside of any environment, which Ubuntu 24.04 refuses. These stand in setup.py.
 PIP = {
     "daqp": "daqp",
