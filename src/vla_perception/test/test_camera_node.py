@@ -233,7 +233,7 @@ def test_a_still_scene_only_warns(camera):
 
 
 def test_malformed_states_are_told_and_survived(camera):
-    camera.send(JOINTS, stamped(JointState(name=["a", "b"], position=[1.0]), time.time_ns(), ""))
+    camera.send(JOINTS, stamped(JointState(name=["fr3_joint1", "b"], position=[1.0]), time.time_ns(), ""))
     camera.diagnosis(STATE_STATUS, "2 names, 1 positions")
     camera.send(POSE, pose(time.time_ns(), 0.0, "moon"))
     camera.diagnosis(STATE_STATUS, "frame 'moon' refused; valid: 'fr3_link0'")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.node
 
 def noise(encoding: str, padding: int = 0) -> Image:
     layout, height, width = LAYOUTS[encoding], 12, 16
-    step = width * layout.pixel_bytes + padding
+    step = width * layout.pixel_bytes + (padding if layout.padded else 0)
     data = np.random.default_rng(1).integers(0, 256, step * layout.rows(height), dtype=np.uint8).tobytes()
     return Image(encoding=encoding, height=height, width=width, step=step, data=data)
 

@@ -170,3 +170,66 @@ def test_truncated_files_are_refused(extension: str, kept: float) -> None:
 def test_rubbish_is_refused(content: bytes, magic: bytes) -> None:
     with pytest.raises(ImageError):
         decode_compressed(np.frombuffer(magic + content, np.uint8), "jpeg")
+
+
+def nv24(rgb: np.ndarray) -> np.ndarray:
+    """The samples of an NV24 image: luma, then interleaved blue and red differences at full size."""
+    luma, blue, red = cv2.split(yuv444(rgb))
+    return np.concatenate([luma.reshape(-1), np.dstack([blue, red]).reshape(-1)])
+
+
+@given(seed=seeds, height=halves, width=halves)
+def test_nv24(seed: int, height: int, width: int) -> None:
+    rgb = smooth_rgb(seed, height, width)
+    decoded = decode_raw(RawImage("nv24", height, width, width, False, nv24(rgb)))
+    assert np.abs(decoded.astype(int) - rgb).max() <= 4
+    with pytest.raises(ImageError, match="padded rows"):
+        decode_raw(RawImage("nv24", height, width, width + 1, False, np.zeros(4 * height * (width + 1), np.uint8)))
+
+
+def test_one_channel_without_a_name_is_grey() -> None:
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    np.testing.assert_array_equal(decode_raw(message("8UC1", grey)), np.repeat(grey[:, :, None], 3, axis=2))
+
+
+def file_of(pixels: np.ndarray, suffix: str = ".png") -> np.ndarray:
+    return np.frombuffer(cv2.imencode(suffix, pixels)[1].tobytes(), np.uint8)
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_compressed_bayer_mosaic_gets_its_colours(pattern: str, dtype: type) -> None:
+    """image_transport's compressed topic of a Bayer camera holds the grey mosaic."""
+    mosaic = np.random.default_rng(1).integers(0, 256, (8, 10), dtype=np.uint8)
+    wide = mosaic.astype(np.uint16) * 257 if dtype is np.uint16 else mosaic
+    bits = 16 if dtype is np.uint16 else 8
+    expected = decode_raw(message(f"bayer_{pattern}8", mosaic))
+    np.testing.assert_array_equal(decode_compressed(file_of(wide), f"bayer_{pattern}{bits}; png compressed "), expected)
+
+
+def test_a_compressed_bayer_picture_that_was_converted_stays_as_it_is() -> None:
+    bgr = np.random.default_rng(2).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    decoded = decode_compressed(file_of(bgr), "bayer_rggb8; png compressed bgr8")
+    np.testing.assert_array_equal(decoded, bgr[:, :, ::-1])
+
+
+@pytest.mark.parametrize("described", ["mono8; png compressed ", "mono16; png compressed mono16", "png", ""])
+def test_a_grey_camera_is_grey(described: str) -> None:
+    grey = np.arange(80, dtype=np.uint8).reshape(8, 10)
+    decoded = decode_compressed(file_of(grey), described)
+    np.testing.assert_array_equal(decoded, np.repeat(grey[:, :, None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        ("16UC1; png compressed ", "unknown encoding '16UC1'.*valid encodings"),
+        ("32FC1; compressedDepth png", "unknown encoding '32FC1'.*valid encodings"),
+        ("yuv422_yuy2; jpeg compressed mono8", "'yuv422_yuy2' has lost its colours"),
+        ("rgb8; jpeg compressed mono8", "'rgb8' has lost its colours"),
+    ],
+)
+def test_what_is_no_colour_picture_is_refused_as_on_the_raw_topic(described: str, said: str) -> None:
+    grey = np.arange(80, dtype=np.uint8).reshape(8, 10)
+    with pytest.raises(ImageError, match=said):
+        decode_compressed(file_of(grey), described)

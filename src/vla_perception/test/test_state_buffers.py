@@ -172,3 +172,48 @@ def test_pose_between_two_stamps() -> None:
 def test_malformed_poses_are_refused(quaternion: list) -> None:
     with pytest.raises(StateError, match="valid"):
         PoseBuffer().insert(EPOCH, [0, 0, 0], quaternion)
+
+
+ARM = ["a1", "a2", "finger"]
+
+
+def test_foreign_joints_without_a_value_do_no_harm() -> None:
+    """Wheels whose position is NaN ride along in the arm's message, from the first one or later."""
+    for extend in (True, False):
+        buffer = JointStateBuffer(ARM, extend=extend)
+        buffer.insert(EPOCH, [*ARM, "left_wheel", "right_wheel"], [0.1, 0.2, 0.03, math.nan, math.nan])
+        buffer.insert(EPOCH + 10 * MS, ["left_wheel", *ARM], [math.nan, 0.1, 0.2, 0.03])
+        sample = buffer.at(EPOCH + 10 * MS)
+        assert sample.names == tuple(ARM)
+        np.testing.assert_allclose(sample.position, [0.1, 0.2, 0.03])
+        assert sample.gap_s == 0.0
+
+
+def test_an_extra_joint_that_loses_its_value_is_left_out() -> None:
+    buffer = JointStateBuffer(["arm"], extend=True)
+    buffer.insert(EPOCH, ["arm", "camera_tilt"], [0.1, 0.5])
+    buffer.insert(EPOCH + 500 * MS, ["arm", "camera_tilt"], [0.2, math.nan])
+    assert buffer.at(EPOCH + 500 * MS, 0.1).names == ("arm",)
+
+
+def test_a_wanted_joint_without_a_value_is_refused() -> None:
+    buffer = JointStateBuffer(ARM, extend=True)
+    with pytest.raises(StateError, match=r"'a2'.* must be finite"):
+        buffer.insert(EPOCH, [*ARM, "wheel"], [0.1, math.nan, 0.03, 1.0])
+
+
+def test_messages_of_other_joints_are_none_of_ours() -> None:
+    buffer = JointStateBuffer(ARM)
+    assert not buffer.insert(EPOCH, ["wheel"], [], [1.0])  # a velocity-only message
+    assert buffer.newest_ns is None
+
+
+def test_joints_that_went_silent_are_left_out_and_named() -> None:
+    buffer = JointStateBuffer(["arm", "finger"])
+    buffer.insert(EPOCH, ["finger"], [0.02])
+    for k in range(11):
+        buffer.insert(EPOCH + k * 100 * MS, ["arm"], [0.1 * k])
+    sample = buffer.at(EPOCH + 1000 * MS, 0.1)
+    assert (sample.names, sample.stale, sample.missing) == (("arm",), ("finger",), ("finger",))
+    assert sample.gap_s == pytest.approx(1.0)
+    assert math.isnan(gripper_width(sample, ["finger"]))

@@ -10,6 +10,8 @@ from vla_perception.camera.camera_watch import Picture
 
 RECENT_S = 2.0
 """Findings older than this [s] no longer count against the camera."""
+FUTURE_S = 0.05
+"""Lead [s] of an image's stamp over this machine's clock above which the clocks are not in step."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,10 @@ class CameraHealth:
             return Level.WARN, "still", reason
         if now_s - self._unstamped_s <= RECENT_S:
             return Level.WARN, "unstamped", "images carry no capture time; their arrival is used instead"
-        if abs(self.image_age_s) > self.max_image_age_s and self.rate_hz(now_s) > 0:
+        if self.image_age_s < -FUTURE_S and self.rate_hz(now_s) > 0:
+            reason = f"images are stamped {-self.image_age_s:.3f} s in the future, accepted is up to {FUTURE_S} s"
+            return Level.WARN, "future", f"{reason}; is the camera's clock in step with this machine's?"
+        if self.image_age_s > self.max_image_age_s and self.rate_hz(now_s) > 0:
             reason = f"images are {self.image_age_s:.3f} s old on arrival, expected is 0 to {self.max_image_age_s} s"
             return Level.WARN, "old", f"{reason}; is the camera's clock in step with this machine's?"
         return None

@@ -55,6 +55,8 @@ def checked_layout(image: RawImage) -> PixelLayout:
     row_bytes = image.width * layout.pixel_bytes
     if image.step < row_bytes:
         raise ImageError(f"image step too small ({image.summary}); a row needs at least {row_bytes} bytes")
+    if not layout.padded and image.step != row_bytes:
+        raise ImageError(f"padded rows ({image.summary}); this encoding is read with a step of {row_bytes} bytes only")
     needed = image.step * (layout.rows(image.height) - 1) + row_bytes
     if image.data.size < needed:
         raise ImageError(f"truncated image ({image.summary}); it needs at least {needed} bytes")
@@ -78,20 +80,51 @@ def _narrow(packed: Uint8Array, is_bigendian: bool) -> Uint8Array:
 
 
 def decode_compressed(data: Uint8Array, described_as: str = "") -> Uint8Array:
-    """RGB pixels (height, width, 3) of a JPEG or PNG file image in ``data`` (n,) uint8.
+    """Return the RGB pixels (height, width, 3) of a JPEG or PNG file image in `data` (n,) uint8.
 
-    ``described_as`` is the message's ``format`` field, for error messages only: the bytes decide.
-    Raises ImageError when the bytes are neither, are truncated or are damaged.
+    Args:
+        data: the bytes, which decide on JPEG or PNG.
+        described_as: the message's `format`, of which image_transport writes "ORIGINAL; CODEC compressed TARGET": the
+            camera's own encoding says whether a grey file is a Bayer mosaic, a grey picture, or no picture at all.
+
+    Raises:
+        ImageError: neither format, truncated, damaged, no colour picture (depth), or colour lost on the way.
     """
     received = f"{data.size} bytes, format {described_as!r}"
     _check_complete(data.tobytes(), received)
     try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.size == 0:
+            raise ImageError(f"damaged compressed image ({received}); valid: complete JPEG or PNG files")
+        return _colours(_eight_bits(pixels), described_as)
     except cv2.error as error:
         raise ImageError(f"damaged compressed image ({received}): {error}") from error
-    if bgr is None or bgr.size == 0:
-        raise ImageError(f"damaged compressed image ({received}); valid: complete JPEG or PNG files")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _eight_bits(pixels: NDArray[np.generic]) -> Uint8Array:
+    """Return the samples scaled to 8 bits."""
+    if pixels.dtype == np.uint16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def _colours(pixels: Uint8Array, described_as: str) -> Uint8Array:
+    """Return RGB of a decoded file (H, W[, 1, 3 or 4], blue first), as the camera's own encoding asks for."""
+    original = described_as.split(";")[0].strip() if ";" in described_as else ""
+    if original and original not in LAYOUTS:
+        valid = ", ".join(sorted(LAYOUTS))
+        raise ImageError(
+            f"compressed image of unknown encoding {original!r} ({described_as!r}); valid encodings: {valid}"
+        )
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        grey = np.ascontiguousarray(pixels.reshape(pixels.shape[:2]))
+        if original and not original.startswith(("bayer_", "mono", "8UC1")):
+            raise ImageError(
+                f"compressed image of {original!r} has lost its colours ({described_as!r}); valid: a colour file"
+            )
+        return LAYOUTS[f"{original.rstrip('0123456789')}8" if original.startswith("bayer_") else "mono8"].to_rgb(grey)
+    code = cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
 
 
 def _check_complete(content: bytes, received: str) -> None:

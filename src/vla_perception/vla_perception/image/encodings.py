@@ -24,7 +24,8 @@ class PixelLayout:
     sample_bytes: int = 1
     even_width: bool = False
     even_height: bool = False
-    chroma_rows: bool = False  # a half-height chroma plane follows the image's rows (NV12, NV21)
+    chroma_share: float = 0.0  # rows of a chroma plane behind the image's rows, for each of them (NV12: half a row)
+    padded: bool = True  # whether rows may be longer than their pixels
 
     @property
     def pixel_bytes(self) -> int:
@@ -33,7 +34,7 @@ class PixelLayout:
 
     def rows(self, height: int) -> int:
         """Rows of ``step`` bytes that an image of this height [pixels] occupies."""
-        return height + height // 2 if self.chroma_rows else height
+        return height + int(height * self.chroma_share)
 
 
 def _cv(code: int) -> Callable[[Uint8Array], Uint8Array]:
@@ -45,6 +46,15 @@ def _cv(code: int) -> Callable[[Uint8Array], Uint8Array]:
 
 def _copy(samples: Uint8Array) -> Uint8Array:
     return np.ascontiguousarray(samples)
+
+
+def _nv24(samples: Uint8Array) -> Uint8Array:
+    """Full-size luma, then blue and red differences of each pixel; BT.601, limited range, as OpenCV reads NV12."""
+    height, width = samples.shape[0] // 3, samples.shape[1]
+    luma = 1.164 * (samples[:height].astype(np.float32) - 16.0)
+    blue, red = np.moveaxis(samples[height:].reshape(height, width, 2).astype(np.float32) - 128.0, 2, 0)
+    rgb = np.stack([luma + 1.596 * red, luma - 0.391 * blue - 0.813 * red, luma + 2.018 * blue], axis=2)
+    return np.asarray(np.clip(rgb.round(), 0, 255), dtype=np.uint8)
 
 
 _INTERLEAVED: dict[str, tuple[int, Callable[[Uint8Array], Uint8Array]]] = {
@@ -68,7 +78,9 @@ LAYOUTS: dict[str, PixelLayout] = {
     "uyvy": _UYVY,
     "yuv422_yuy2": _YUYV,
     "yuyv": _YUYV,
-    "nv12": PixelLayout(1, _cv(cv2.COLOR_YUV2RGB_NV12), even_width=True, even_height=True, chroma_rows=True),
-    "nv21": PixelLayout(1, _cv(cv2.COLOR_YUV2RGB_NV21), even_width=True, even_height=True, chroma_rows=True),
+    "nv12": PixelLayout(1, _cv(cv2.COLOR_YUV2RGB_NV12), even_width=True, even_height=True, chroma_share=0.5),
+    "nv24": PixelLayout(1, _nv24, chroma_share=2.0, padded=False),
+    "8UC1": PixelLayout(1, _cv(cv2.COLOR_GRAY2RGB)),
+    "nv21": PixelLayout(1, _cv(cv2.COLOR_YUV2RGB_NV21), even_width=True, even_height=True, chroma_share=0.5),
 }
 """Every accepted ``sensor_msgs/Image.encoding``. 16-bit samples are scaled to 8 bits by 255/65535."""

@@ -37,7 +37,7 @@ class RobotStateTracker:
 
     def at(self, stamp_ns: int) -> RobotState:
         """The state at ``stamp_ns`` [ns]."""
-        joints, pose = self.joints.at(stamp_ns), self.poses.at(stamp_ns)
+        joints, pose = self.joints.at(stamp_ns, self._max_gap_s), self.poses.at(stamp_ns)
         if pose is not None and pose.gap_s > self._max_gap_s:
             pose = None
         gap_s = joints.gap_s if pose is None else max(joints.gap_s, pose.gap_s)

@@ -53,7 +53,8 @@ def _image(msg: ObservationMsg) -> np.ndarray:
 def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Observation:
     """Return the observation. Raises ObservationError with what is wrong with it."""
     if not msg.ee_pose_valid:
-        raise ObservationError("the tool pose at the image's stamp is unknown: does the controller publish it?")
+        reason = "the tool pose at the image's stamp is unknown"
+        raise ObservationError(f"{reason}: does the controller publish it, and is the camera's clock in step?")
     pose = pose_from_msg(msg.ee_pose)
     return Observation(
         stamp=seconds_from_msg(msg.header.stamp),
