@@ -14,11 +14,14 @@ import pytest
 from vla_controller.arm.arm_model import arm_model
 from vla_controller.arm.collision import Clearance
 from vla_controller.arm.kinematics import Kinematics
+from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
 from vla_controller.motion.setpoint import ControllerState
 from vla_core.action import ActionMode, ActionStep
 from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
 from vla_core.rotation import apply_delta, rotation_between
+
+DT = 0.05
 
 
 @pytest.fixture
@@ -68,8 +71,9 @@ def test_gradients_are_those_of_the_distances(config: RobotConfig, clearance: Cl
 
 
 @pytest.mark.parametrize("robot", ["fr3", "panda", "wx250s"])
-def test_joints_that_lead_into_the_table_stop_before_it(robot: str, make_bench: Callable[[str], Bench]) -> None:
-    bench = make_bench(robot)
+def test_joints_that_lead_into_the_table_stop_before_it(robot: str) -> None:
+    everywhere = {"workspace_lower": np.full(3, -2.0), "workspace_upper": np.full(3, 2.0)}
+    bench = Bench(ArmController(replace(load_robot_config(robot), **everywhere), DT), DT)
     shoulder = 1
     for _ in range(30):
         target = bench.q.copy()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vla_controller.bench.rig import Bench
 from vla_controller.intake.release_guard import MOST_STATES, ReleaseGuard, chunk_states
+from vla_controller.intake.targets import AcceptedChunk, Schedule
 from vla_controller.refusals import Refusal
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 
@@ -21,7 +22,7 @@ class Desk:
     """Counts what a guard does."""
 
     def __init__(self) -> None:
-        self.released: list[ActionChunk] = []
+        self.released: list[AcceptedChunk] = []
         self.refused: list[Refusal] = []
         self.tickets: list[int] = []
         self.guard = ReleaseGuard(0.1, self.released.append, self.refused.append)
@@ -29,14 +30,15 @@ class Desk:
     def ask(self, ticket: int, states: Sequence[np.ndarray]) -> None:
         self.tickets.append(ticket)
 
-    def hold(self, chunk: ActionChunk, now: float = 0.0, states: Sequence[np.ndarray] = STATES) -> None:
+    def hold(self, chunk: AcceptedChunk, now: float = 0.0, states: Sequence[np.ndarray] = STATES) -> None:
         self.guard.hold(chunk, states, now, self.ask)
 
 
-def chunk(sequence: int = 1) -> ActionChunk:
-    return ActionChunk(
+def chunk(sequence: int = 1) -> AcceptedChunk:
+    wanted = ActionChunk(
         0.0, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (), instruction_id="a", sequence=sequence
     )
+    return AcceptedChunk(wanted, Schedule((0,), (0.3,), 0), np.zeros(7), (), ())
 
 
 def test_all_valid_releases_once() -> None:
@@ -78,7 +80,7 @@ def test_a_newer_chunk_takes_the_place() -> None:
     desk.hold(chunk(2))
     for ticket in (desk.tickets[0],) * 3 + (desk.tickets[1],) * 3:
         desk.guard.answer(ticket, True, "")
-    assert [held.sequence for held in desk.released] == [2]
+    assert [held.chunk.sequence for held in desk.released] == [2]
     assert [refusal.name for refusal in desk.refused] == ["validity_superseded"]
 
 
@@ -101,9 +103,10 @@ def test_whatever_comes_each_chunk_has_one_end(events: list[tuple[int, bool]]) -
 @pytest.mark.parametrize("mode", [ActionMode.EE_DELTA, ActionMode.JOINT_DELTA])
 def test_the_states_asked_for_are_where_the_chunk_leads(fr3: Bench, mode: ActionMode) -> None:
     steps = [ActionStep(translation=np.array([0.0, 0.01, 0.0]), joints=np.full(7, 0.01))] * 12
-    wanted = fr3.chunk(*steps, mode=mode)
-    config, kinematics = fr3.controller.config, fr3.controller.kinematics
-    states = chunk_states(wanted, config, kinematics, fr3.q, fr3.now, 0.3)
+    accepted = fr3.controller.judge(fr3.chunk(*steps, mode=mode), fr3.now)
+    assert isinstance(accepted, AcceptedChunk)
+    kinematics = fr3.controller.kinematics
+    states = chunk_states(accepted, kinematics)
     assert len(states) == MOST_STATES
     if mode == ActionMode.JOINT_DELTA:
         assert np.allclose(states[-1], fr3.q + 0.12)
@@ -112,10 +115,31 @@ def test_the_states_asked_for_are_where_the_chunk_leads(fr3: Bench, mode: Action
         assert np.allclose(moved, [0.0, 0.12, 0.0], atol=2e-3)
 
 
-def test_a_chunk_that_is_over_has_no_states_and_is_released_to_be_refused_by_name(fr3: Bench) -> None:
-    late = fr3.chunk(ActionStep(), stamp=fr3.now - 0.9)
-    states = chunk_states(late, fr3.controller.config, fr3.controller.kinematics, fr3.q, fr3.now, 0.3)
-    desk = Desk()
-    desk.hold(late, states=states)
-    assert states == []
-    assert len(desk.released) == 1
+def test_an_accepted_chunk_is_followed_as_it_was_judged(fr3: Bench) -> None:
+    """What MoveIt answered for is what the arm does, also when the answer took a while."""
+    accepted = fr3.controller.judge(fr3.chunk(ActionStep(translation=np.array([0.0, 0.05, 0.0]))), fr3.now)
+    assert isinstance(accepted, AcceptedChunk)
+    fr3.tick(2)
+    assert fr3.controller.follow(accepted, fr3.now) is None
+    fr3.tick(30)
+    assert np.allclose(fr3.pose.position, accepted.poses[-1].position, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "name"),
+    [
+        (lambda c: c.estop(), "estopped"),
+        (lambda c: c.set_instruction("s", stop=True), "stopped"),
+        (lambda c: c.set_instruction("b"), "wrong_instruction"),
+    ],
+)
+def test_a_chunk_that_waited_while_the_arm_was_halted_is_judged_anew(fr3: Bench, meanwhile, name: str) -> None:
+    accepted = fr3.controller.judge(fr3.chunk(ActionStep(translation=np.array([0.0, 0.05, 0.0]))), fr3.now)
+    assert isinstance(accepted, AcceptedChunk)
+    meanwhile(fr3.controller)
+    refusal = fr3.controller.follow(accepted, fr3.now)
+    assert refusal is not None
+    assert refusal.name == name
+    held = fr3.q.copy()
+    fr3.tick(10)
+    assert np.array_equal(fr3.q, held)

@@ -8,7 +8,7 @@ import pytest
 from vla_controller.bench.rig import Bench
 from vla_controller.health.health import ERROR, OK, WARN, diagnose
 from vla_controller.health.tick_times import TickTimes
-from vla_controller.motion.reference import schedule
+from vla_controller.intake.targets import schedule
 from vla_core.action import ActionStep
 
 

@@ -17,6 +17,7 @@ from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.streams import STREAMS, run_stream, start_pose
 from vla_controller.bench.sweep import SweepSettings, run_streams
+from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.follower import Follower
 from vla_controller.motion.limiter import JointState
 from vla_controller.motion.planner import Planner
@@ -80,11 +81,11 @@ def test_what_creeps_is_still_on_the_last_tick_and_not_before(make_bench: Callab
     creeping = JointState(home, np.full(len(home), 5e-6), np.zeros(len(home)))
     for ticks, moves in ((1, False), (2, True)):  # before it must be at rest
         planner = Planner(config, bench.controller.settings, bench.controller.kinematics, RefusalLog())
-        assert (
-            planner.follow(bench.chunk(ActionStep(joints=home), mode=ActionMode.JOINT_POSITION), bench.now, home)
-            is None
-        )
-        follower = Follower(config.limits, None, bench.controller.settings.smoothing, dt)
+        chunk = bench.chunk(ActionStep(joints=home), mode=ActionMode.JOINT_POSITION)
+        accepted = bench.controller.judge(chunk, bench.now)
+        assert isinstance(accepted, AcceptedChunk)
+        planner.follow(accepted, bench.now, home)
+        follower = Follower(config, bench.controller.kinematics, bench.controller.settings.smoothing, dt)
         follower.begin(creeping)
         step = follower.advance(creeping, planner, planner.rest_by - ticks * dt)
         assert step.hindrance is None
@@ -99,7 +100,13 @@ def test_the_account_sees_what_is_broken(fr3: Bench) -> None:
     assert fr3.account(0.3) == ()
     assert {v.kind for v in fr3.account(-0.5)} == {"rest"}
     low = fr3.controller.config.limits.lower
-    for q, kind in ((low - 1e-3, "position"), (fr3.q + 0.5, "velocity"), (fr3.q * np.nan, "not_finite")):
+    aside = fr3.q + np.array([1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    for q, kind in (
+        (low - 1e-3, "position"),
+        (fr3.q + 0.5, "velocity"),
+        (fr3.q * np.nan, "not_finite"),
+        (aside, "workspace"),
+    ):
         row = fr3.setpoints[-1]
         fr3.setpoints.append(type(row)(**{**{n: getattr(row, n) for n in row.__slots__}, "q": q}))
         assert kind in {v.kind for v in fr3.account(0.3)}

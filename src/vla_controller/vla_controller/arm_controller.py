@@ -12,12 +12,12 @@ from vla_core.robot import RobotConfig
 
 from vla_controller.arm.arm_watch import ArmWatch
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.gate import GateContext, check_chunk
+from vla_controller.intake.intake import Intake
+from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.base_velocity import BaseVelocity
 from vla_controller.motion.follower import Follower
 from vla_controller.motion.limiter import JointState
 from vla_controller.motion.planner import Planner
-from vla_controller.motion.reference import schedule
 from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
@@ -50,15 +50,15 @@ class ArmController:
         config, settings = self.config, self.settings
         self.log.clear()
         self._planner = Planner(config, settings, self.kinematics, self.log)
-        self._follower = Follower(config.limits, self.kinematics.clearance, settings.smoothing, self._dt)
+        self._follower = Follower(config, self.kinematics, settings.smoothing, self._dt)
         self._base = BaseVelocity(config.base, self._dt, self.log)
-        self._owner = TrajectoryOwner(config, settings, self.log)
+        tool = self.kinematics.tool_position
+        self._intake = Intake(config, settings, tool, self.log)
+        self._owner = TrajectoryOwner(config, settings, tool, self.log)
         self._watch = ArmWatch(settings.joint_state_timeout, settings.follow_tolerance, config.limits)
         self._state: JointState | None = None
-        self._stopped = self._estopped = False
-        self._instruction: str | None = None
+        self._estopped = False
         self._last_tick = self._latency = math.nan
-        self._last_order: tuple[float, int] | None = None
         self._chunk: ActionChunk | None = None
         self._reason = "no joint state yet"
         self.chunks_accepted = 0
@@ -66,7 +66,7 @@ class ArmController:
     @property
     def steps_late(self) -> int:
         """Steps that were already past when their chunk came."""
-        return self._planner.steps_late
+        return self._intake.steps_late
 
     @property
     def at_rest(self) -> bool:
@@ -90,13 +90,13 @@ class ArmController:
     def set_instruction(self, instruction_id: str, stop: bool = False) -> None:
         """The operator's instruction: chunks of any other are refused from now on; ``stop`` halts at once."""
         if stop:
-            self._stopped = True
+            self._intake.stopped = True
             self.halt("the operator said stop")
-        elif instruction_id != self._instruction or self._stopped:
-            self._stopped = False
+        elif instruction_id != self._intake.instruction or self._intake.stopped:
+            self._intake.stopped = False
             if not self._owner.active:  # else the policy's turn comes when the trajectory is over
                 self.halt("new instruction")
-        self._instruction = instruction_id
+        self._intake.instruction = instruction_id
 
     def estop(self) -> None:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
@@ -108,7 +108,7 @@ class ArmController:
         if not self.at_rest:
             return self.log.add(Refusal("estop_moving", "the arm is still decelerating; reset is possible at rest"))
         if self._estopped:
-            self._estopped, self._stopped = False, True
+            self._estopped, self._intake.stopped = False, True
             self.halt("emergency stop reset; waiting for a new instruction")
         return None
 
@@ -118,7 +118,7 @@ class ArmController:
         if refusal is not None or self._state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
         self.halt("going home")
-        self._stopped = True
+        self._intake.stopped = True
         self._follower.begin(self._state)
         self._planner.go(now, self._state.q, self.config.home)
         return None
@@ -134,7 +134,7 @@ class ArmController:
         run = self._owner.admit(goal, self._state, self._ready(now), now)
         self.halt("replaced by a newer trajectory" if self._owner.active else "a trajectory takes the arm")
         self._owner.take(run)
-        self._stopped, self._reason = True, "following a trajectory"
+        self._intake.stopped, self._reason = True, "following a trajectory"
         if self._state is not None:
             self._follower.begin(self._state)
         self._planner.follow_curve(run.curve)
@@ -146,24 +146,35 @@ class ArmController:
 
     def halt(self, reason: str) -> None:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
+        self._intake.situation_changed()
         self._owner.end(reason)
         self._base.halt()
         self._finish(reason)
 
-    def examine(self, chunk: ActionChunk, now: float) -> Refusal | None:
-        """Whether a chunk passes the gate at time ``now`` [s]; nothing is counted and nothing moves."""
-        context = GateContext(now, self.config, self.settings, self._instruction, self._stopped, self._last_order)
-        return self._ready(now) or self._owner.refusal() or check_chunk(chunk, context)
+    def judge(self, chunk: ActionChunk, now: float) -> AcceptedChunk | Refusal:
+        """Let a chunk through the gate at time ``now`` [s], or count and return why not; nothing moves yet."""
+        refusal = self._ready(now) or self._owner.refusal()
+        if refusal is not None or self._state is None:
+            return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
+        return self._intake.judge(chunk, now, self._planner.reference(self._state.q))
+
+    def follow(self, accepted: AcceptedChunk, now: float) -> Refusal | None:
+        """Follow a chunk that passed the gate, at time ``now`` [s]; it is judged anew if the arm was halted since."""
+        if self._state is None or not self._intake.holds(accepted):
+            return self.accept(accepted.chunk, now)
+        if not self._planner.active:
+            self._follower.begin(self._state)
+        self._intake.took(accepted)
+        self._planner.follow(accepted, now, self._state.q)
+        self._base.follow(accepted.chunk, accepted.schedule)
+        self._chunk, self._latency, self._reason = accepted.chunk, math.nan, ""
+        self.chunks_accepted += 1
+        return None
 
     def accept(self, chunk: ActionChunk, now: float) -> Refusal | None:
         """Judge a chunk at time ``now`` [s] and follow it from there, or say why not."""
-        refusal = self.examine(chunk, now) or self._follow(chunk, now)
-        if refusal is not None:
-            return self.log.add(refusal)
-        self._last_order = (chunk.stamp, chunk.sequence)
-        self._chunk, self._latency, self._reason = chunk, math.nan, ""
-        self.chunks_accepted += 1
-        return None
+        verdict = self.judge(chunk, now)
+        return verdict if isinstance(verdict, Refusal) else self.follow(verdict, now)
 
     def tick(self, now: float) -> Setpoint | None:
         """Advance by one tick at time ``now`` [s]; None while no joint state has come."""
@@ -191,22 +202,12 @@ class ArmController:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
         return self._watch.stale(now)
 
-    def _follow(self, chunk: ActionChunk, now: float) -> Refusal | None:
-        if self._state is None:
-            return Refusal("joint_state_stale", "no joint state has come yet")
-        if not self._planner.active:
-            self._follower.begin(self._state)
-        refusal = self._planner.follow(chunk, now, self._state.q)
-        if refusal is None:
-            self._base.follow(chunk, schedule(chunk, now, self.settings.latency_budget))
-        return refusal
-
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""
         if now < self._last_tick or now - self._last_tick > self.settings.max_clock_jump:
             self.log.add(Refusal("clock_jump", f"the clock went from {self._last_tick:.3f} to {now:.3f} s"))
             if now < self._last_tick:
-                self._last_order = None
+                self._intake.clock_went_back()
                 self._watch.clock_went_back(now)
             self.halt("the clock jumped")
         self._last_tick = now

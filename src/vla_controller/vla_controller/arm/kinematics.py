@@ -50,6 +50,13 @@ class Kinematics:
         mujoco.mj_kinematics(self._model, self._data)
         return self._tool()
 
+    def tool_position(self, q: Array) -> Array:
+        """Position (3,) [m] of the tool centre point for joints ``q`` (n,) [rad]."""
+        self._data.qpos[:] = q
+        mujoco.mj_kinematics(self._model, self._data)
+        position: Array = self._data.site_xpos[self._site].copy()
+        return position
+
     def _tool(self) -> Pose:
         wxyz = np.empty(4)
         mujoco.mju_mat2Quat(wxyz, self._data.site_xmat[self._site])

@@ -16,8 +16,8 @@ from vla_core.robot import RobotConfig
 from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.gate import clamp_to_workspace
-from vla_controller.motion.reference import pose_targets, schedule
+from vla_controller.arm.workspace import Workspace
+from vla_controller.intake.targets import pose_targets, schedule
 
 Array = npt.NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def _chunk(row: dict[str, Any], sequence: int) -> ActionChunk:
 def joint_targets(run: Run, config: RobotConfig, kinematics: Kinematics, latency_budget: float) -> Targets:
     """Solve every step's pose once, to convergence: what all ways of moving are asked for and judged by."""
     rows: list[tuple[float, float, Array, Array]] = []
-    q = run.start
+    q, box = run.start, Workspace.of(config)
     for arrival, chunk in zip(run.arrivals, run.chunks, strict=True):
         plan = schedule(chunk, arrival, latency_budget)
         if not plan.indices:
@@ -96,7 +96,7 @@ def joint_targets(run: Run, config: RobotConfig, kinematics: Kinematics, latency
         q = rows[-1][3] if rows else run.start
         poses = pose_targets(chunk, kinematics.fk(q))
         for k, due in zip(plan.indices, plan.times, strict=True):
-            pose, _ = clamp_to_workspace(poses[k], config)
+            pose = Pose(box.clamp(poses[k].position), poses[k].quaternion)
             q, _, _ = kinematics.ik(q, pose, iterations=30)
             rows.append((arrival, due, pose.position, q))
     known, due_times, tool, joints = zip(*rows, strict=True)

@@ -13,6 +13,7 @@ from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_core.robot import JointLimits
 from vla_core.rotation import Pose
 
+from vla_controller.arm.workspace import WORKSPACE_MARGIN, WORKSPACE_SLACK, Workspace
 from vla_controller.arm_controller import ArmController
 from vla_controller.motion.planner import REST_TIME
 from vla_controller.motion.setpoint import Setpoint
@@ -104,6 +105,9 @@ class Bench:
             found.append(Violation("rest", f"at rest {rest:.3f} s after the last due step; at most {REST_TIME} s"))
         if clearance < -_TOUCH:
             found.append(Violation("collision", f"{-clearance:.4f} m into the margin"))
+        beyond = self.beyond_workspace()
+        if beyond > 0.0:
+            found.append(Violation("workspace", f"the tool was {beyond:.4f} m farther outside than it may be"))
         return tuple(found)
 
     def rest_after(self, last_due: float) -> float:
@@ -115,6 +119,12 @@ class Bench:
             return float("inf")
         reached = (moving[-1] + 2) * self.dt  # setpoint k is reached one tick after it was sent, at k * dt
         return max(0.0, reached - last_due)
+
+    def beyond_workspace(self) -> float:
+        """How far [m] the tool was outside the workspace, beyond its margin or where the arm was found outside."""
+        box, tool = Workspace.of(self.controller.config), self.controller.kinematics.tool_position
+        excess = box.excess(np.array([tool(row.q) for row in self.setpoints]))
+        return float(excess.max() - max(WORKSPACE_MARGIN, excess[0]) - WORKSPACE_SLACK - _TOUCH)
 
     def least_clearance(self) -> float:
         """Least distance of the setpoints to a collision, margin included [m]; infinity if none came near one."""

@@ -1,200 +1,105 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The safety gate: pure checks with named refusals. A refused chunk changes nothing; the arm stops by itself."""
+"""The safety gate: a chunk passes here once. What comes out is a refusal by name, or all that the motion needs.
+
+A refused chunk changes nothing; the arm stops by itself. An accepted one stays inside joint limits and workspace.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
-from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
-from vla_core.robot import RobotConfig
+from vla_core.action import ActionChunk, ActionMode
 from vla_core.rotation import Pose, rotation_between
 
+from vla_controller.arm.workspace import Workspace
+from vla_controller.intake.checks import CHECKS, Array, GateContext, norm
+from vla_controller.intake.targets import (
+    JOINT_MODES,
+    AcceptedChunk,
+    Schedule,
+    joint_targets,
+    pose_targets,
+    schedule,
+)
 from vla_controller.refusals import Refusal
-from vla_controller.settings import ControllerSettings
 
-Array = npt.NDArray[np.float64]
-
-JOINT_MODES = (ActionMode.JOINT_POSITION, ActionMode.JOINT_DELTA, ActionMode.JOINT_VELOCITY)
+_HALVINGS = 12  # of a joint step that leaves the workspace, to find where it does
 
 
-@dataclass(frozen=True, slots=True)
-class GateContext:
-    """What a chunk is judged against."""
-
-    now: float  # [s]
-    config: RobotConfig
-    settings: ControllerSettings
-    instruction_id: str | None  # None before the first instruction
-    stopped: bool  # halted until a new instruction comes
-    last_order: tuple[float, int] | None  # (stamp, sequence) of the last chunk accepted
-
-
-def check_chunk(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    """First reason to refuse ``chunk``, or None when every check passes."""
-    for check in _CHECKS:
+def judge(chunk: ActionChunk, context: GateContext) -> AcceptedChunk | Refusal:
+    """Return what is to be done of `chunk`, or the first reason to refuse it."""
+    for check in CHECKS:
         refusal = check(chunk, context)
         if refusal is not None:
             return refusal
-    return None
+    plan = schedule(chunk, context.now, context.settings.latency_budget)
+    if not plan.indices:
+        reason = f"all {plan.late} steps were due before {context.now:.3f} s; the stamp is {chunk.stamp:.3f} s"
+        return Refusal("all_steps_late", reason)
+    return (_accept_joints if chunk.mode in JOINT_MODES else _accept_poses)(chunk, plan, context)
 
 
-def check_first_target(
-    start: Pose | Array, target: Pose | Array, settings: ControllerSettings, absolute_pose: bool
-) -> Refusal | None:
-    """Refuse a first target too far from where the arm is commanded now (both poses, or both joint vectors)."""
-    if isinstance(start, Pose) and isinstance(target, Pose):
-        distance = _norm(target.position - start.position)
-        turn = _norm(rotation_between(start.quaternion, target.quaternion))
-        most = settings.max_step_translation if absolute_pose else settings.max_jump_translation
-        most_turn = settings.max_step_rotation if absolute_pose else settings.max_jump_rotation
-        if distance > most:
-            return Refusal("step_too_large", f"first target is {distance:.3f} m away; at most {most} m")
-    else:
-        turn = float(np.max(np.abs(np.asarray(target) - np.asarray(start))))
-        most_turn = settings.max_jump_rotation
-    if turn > most_turn:
-        return Refusal("step_too_large", f"first target is {turn:.3f} rad away; at most {most_turn:.3f} rad")
-    return None
+def _accept_poses(chunk: ActionChunk, plan: Schedule, context: GateContext) -> AcceptedChunk | Refusal:
+    reference, settings = context.reference, context.settings
+    targets = pose_targets(chunk, reference.commanded_pose)
+    first, absolute = targets[plan.indices[0]], chunk.mode == ActionMode.EE_POSE
+    distance = norm(first.position - reference.pose.position)
+    most = settings.max_step_translation if absolute else settings.max_jump_translation
+    most_turn = settings.max_step_rotation if absolute else settings.max_jump_rotation
+    if distance > most:
+        return Refusal("step_too_large", f"first target is {distance:.3f} m away; at most {most} m")
+    refusal = _first_turn(norm(rotation_between(reference.pose.quaternion, first.quaternion)), most_turn)
+    if refusal is not None:
+        return refusal
+    box = Workspace.of(context.config)
+    room = box.around(reference.pose.position)
+    inside = tuple(Pose(room.clamp(pose.position), pose.quaternion) for pose in targets)
+    outside = [targets[k].position for k in plan.indices if np.any(inside[k].position != targets[k].position)]
+    changes = (_clamped(outside[0], box),) if outside else ()
+    return AcceptedChunk(chunk, plan, reference.commanded, inside, (), changes, context.situation)
 
 
-def clamp_to_workspace(pose: Pose, config: RobotConfig) -> tuple[Pose, bool]:
-    """``pose`` with its position moved onto the workspace box, and whether that changed it."""
-    inside = np.clip(pose.position, config.workspace_lower, config.workspace_upper)
-    return Pose(inside, pose.quaternion), bool(np.any(inside != pose.position))
+def _accept_joints(chunk: ActionChunk, plan: Schedule, context: GateContext) -> AcceptedChunk | Refusal:
+    commanded, present, limits = context.reference.commanded, context.reference.joints, context.config.limits
+    targets = joint_targets(chunk, context.config.joints, plan, commanded, present)
+    turn = float(np.max(np.abs(targets[plan.indices[0]] - present)))
+    refusal = _first_turn(turn, context.settings.max_jump_rotation)
+    if refusal is not None:
+        return refusal
+    changes: list[Refusal] = []
+    inside = [np.clip(target, limits.lower, limits.upper) for target in targets]
+    if any(np.any(inside[k] != targets[k]) for k in plan.indices):
+        changes.append(Refusal("joint_limit_clamped", "a target was moved onto the joints' position limits"))
+    box = Workspace.of(context.config)
+    room, before = box.around(context.tool(present)), present
+    outside: list[Array] = []
+    for k in plan.indices:
+        place = context.tool(inside[k])
+        if room.excess(place) > 0.0:
+            outside.append(place)
+            inside[k] = _shortened(before, inside[k], room, context.tool)
+        before = inside[k]
+    if outside:
+        changes.append(_clamped(outside[0], box))
+    return AcceptedChunk(chunk, plan, commanded, (), tuple(inside), tuple(changes), context.situation)
 
 
-def _norm(vector: Array) -> float:
-    return math.sqrt(float(vector @ vector))
+def _shortened(before: Array, target: Array, room: Workspace, tool: Callable[[Array], Array]) -> Array:
+    """Return how far (n,) [rad] from `before`, inside `room`, straight towards `target`, outside, the tool stays in."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if room.excess(tool(before + middle * (target - before))) == 0.0 else (low, middle)
+    place: Array = before + low * (target - before)
+    return place
 
 
-def _mode(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    if chunk.mode not in tuple(ActionMode):
-        return Refusal("bad_mode", f"mode {chunk.mode}; valid: {', '.join(f'{m.value} {m.name}' for m in ActionMode)}")
-    if chunk.delta_reference not in tuple(DeltaReference):
-        return Refusal("bad_mode", f"delta_reference {chunk.delta_reference}; valid: 0 OBSERVED, 1 COMMANDED")
-    return None
+def _clamped(position: Array, box: Workspace) -> Refusal:
+    return Refusal("workspace_clamped", f"target {position.round(3).tolist()} m moved onto the box {box}")
 
 
-def _steps(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    if not chunk.steps:
-        return Refusal("empty_chunk", "a chunk needs at least one step")
-    if len(chunk.steps) > context.settings.max_steps:
-        return Refusal("too_many_steps", f"{len(chunk.steps)} steps; at most {context.settings.max_steps}")
-    if not 0.0 < chunk.period <= context.settings.max_period:
-        return Refusal("bad_period", f"period {chunk.period} s; must be in (0, {context.settings.max_period}] s")
-    return None
-
-
-def _instruction(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    if context.stopped:
-        return Refusal("stopped", "halted (stop, reset, home or a trajectory); a new instruction is needed")
-    if context.instruction_id is None:
-        return Refusal("wrong_instruction", f"chunk for {chunk.instruction_id!r}, but there is no instruction yet")
-    if chunk.instruction_id != context.instruction_id:
-        return Refusal(
-            "wrong_instruction", f"chunk for {chunk.instruction_id!r}, current is {context.instruction_id!r}"
-        )
-    return None
-
-
-def _age(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    if not math.isfinite(chunk.stamp):
-        return Refusal("non_finite", f"stamp is {chunk.stamp}")
-    age, settings = context.now - chunk.stamp, context.settings
-    if age > settings.max_chunk_age:
-        return Refusal("chunk_too_old", f"observation is {age:.3f} s old; at most {settings.max_chunk_age} s")
-    if -age > settings.max_chunk_lead:
-        return Refusal("chunk_from_future", f"stamp is {-age:.3f} s ahead; at most {settings.max_chunk_lead} s")
-    order = (chunk.stamp, chunk.sequence)
-    if context.last_order is not None and order <= context.last_order:
-        return Refusal("out_of_order", f"(stamp, sequence) {order} does not follow {context.last_order}")
-    return None
-
-
-def _names(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    config = context.config
-    if chunk.mode not in JOINT_MODES:
-        if chunk.frame_id != config.base_frame:
-            return Refusal("wrong_frame", f"frame {chunk.frame_id!r}; must be {config.base_frame!r}")
+def _first_turn(turn: float, most: float) -> Refusal | None:
+    if turn <= most:
         return None
-    if sorted(chunk.joint_names) != sorted(config.joints):
-        return Refusal("wrong_joints", f"joints {list(chunk.joint_names)}; must be {list(config.joints)} in any order")
-    return None
-
-
-def _used(chunk: ActionChunk) -> Iterator[tuple[str, Array | None, int]]:
-    """Name, value and length of every array that the chunk's mode reads."""
-    n = len(chunk.joint_names)
-    if chunk.delta_reference == DeltaReference.OBSERVED:
-        if chunk.mode == ActionMode.EE_DELTA:
-            yield from _pose_parts("observed_pose", chunk.observed_pose)
-        elif chunk.mode == ActionMode.JOINT_DELTA:
-            yield "observed_joints", chunk.observed_joints, n
-    for k, step in enumerate(chunk.steps):
-        yield f"steps[{k}].base", step.base, 3
-        if chunk.mode == ActionMode.EE_DELTA:
-            yield f"steps[{k}].translation", step.translation, 3
-            yield f"steps[{k}].rotation", step.rotation_vector, 3
-        elif chunk.mode == ActionMode.EE_POSE:
-            yield from _pose_parts(f"steps[{k}].pose", step.pose)
-        else:
-            yield f"steps[{k}].joints", step.joints, n
-
-
-def _pose_parts(name: str, pose: Pose | None) -> Iterator[tuple[str, Array | None, int]]:
-    yield f"{name}.position", None if pose is None else pose.position, 3
-    yield f"{name}.orientation", None if pose is None else pose.quaternion, 4
-
-
-def _numbers(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    for name, value, length in _used(chunk):
-        if value is None or value.shape != (length,):
-            wrong = "wrong_joints" if "joints" in name else "bad_shape"
-            return Refusal(wrong, f"{name} must hold {length} numbers, got {None if value is None else value.shape}")
-        if not np.all(np.isfinite(value)):
-            return Refusal("non_finite", f"{name} is {value.tolist()}")
-        if name.endswith("orientation") and abs(_norm(value) - 1.0) > 1e-2:
-            return Refusal("bad_quaternion", f"{name} has norm {_norm(value):.4f}; must be 1")
-    for k, step in enumerate(chunk.steps):
-        if not math.isnan(step.gripper) and not -1e-3 <= step.gripper <= 1.001:
-            return Refusal("gripper_range", f"steps[{k}].gripper is {step.gripper}; must be 0 to 1, or NaN to leave it")
-    return None
-
-
-def _sizes(chunk: ActionChunk, context: GateContext) -> Refusal | None:
-    previous: ActionStep | None = None
-    most, most_turn = context.settings.max_step_translation, context.settings.max_step_rotation
-    for k, step in enumerate(chunk.steps):
-        translation, rotation = _step_size(chunk, step, previous)
-        previous = step
-        if translation > most:
-            return Refusal("step_too_large", f"steps[{k}] moves {translation:.3f} m; at most {most} m")
-        if rotation > most_turn:
-            return Refusal("step_too_large", f"steps[{k}] turns {rotation:.3f} rad; at most {most_turn:.3f} rad")
-    return None
-
-
-def _step_size(chunk: ActionChunk, step: ActionStep, previous: ActionStep | None) -> tuple[float, float]:
-    """Translation [m] and rotation (tool, or largest joint) [rad] of a step against the one before."""
-    if chunk.mode == ActionMode.EE_DELTA:
-        return _norm(step.translation), _norm(step.rotation_vector)
-    if step.joints is not None and chunk.mode in JOINT_MODES:
-        if chunk.mode == ActionMode.JOINT_DELTA:
-            return 0.0, float(np.max(np.abs(step.joints)))
-        if chunk.mode == ActionMode.JOINT_VELOCITY:
-            return 0.0, float(np.max(np.abs(step.joints))) * chunk.period
-        if previous is not None and previous.joints is not None:
-            return 0.0, float(np.max(np.abs(step.joints - previous.joints)))
-    if step.pose is not None and previous is not None and previous.pose is not None:
-        turn = rotation_between(previous.pose.quaternion, step.pose.quaternion)
-        return _norm(step.pose.position - previous.pose.position), _norm(turn)
-    return 0.0, 0.0
-
-
-_CHECKS: tuple[Callable[[ActionChunk, GateContext], Refusal | None], ...] = (
-    _mode, _steps, _instruction, _age, _names, _numbers, _sizes,
-)  # fmt: skip
+    return Refusal("step_too_large", f"first target is {turn:.3f} rad away; at most {most:.3f} rad")

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from vla_core.action import ActionChunk, ActionMode
-from vla_core.robot import RobotConfig
 
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.gate import JOINT_MODES
-from vla_controller.motion.reference import joint_targets, pose_targets, schedule
+from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +21,7 @@ MOST_STATES = 6
 
 @dataclass(slots=True)
 class _Waiting:
-    chunk: ActionChunk
+    chunk: AcceptedChunk
     deadline: float  # [s]
     missing: int
     verdict: Refusal | None = None
@@ -38,12 +35,17 @@ class ReleaseGuard:
     """
 
     budget: float  # [s] for the answers
-    release: Callable[[ActionChunk], None]
+    release: Callable[[AcceptedChunk], None]
     refuse: Callable[[Refusal], None]
     _ticket: int = 0
     _waiting: _Waiting | None = field(default=None)
 
-    def hold(self, chunk: ActionChunk, states: Sequence[Array], now: float, ask: Ask) -> None:
+    @property
+    def waiting(self) -> bool:
+        """Whether answers are still needed."""
+        return self._waiting is not None
+
+    def hold(self, chunk: AcceptedChunk, states: Sequence[Array], now: float, ask: Ask) -> None:
         """Ask for ``states`` of ``chunk`` at ``now`` [s]; without states it is released at once."""
         if self._waiting is not None:
             self._settle(Refusal("validity_superseded", "a newer chunk came before the collision check answered"))
@@ -79,24 +81,15 @@ class ReleaseGuard:
             self.release(waiting.chunk)
 
 
-def chunk_states(
-    chunk: ActionChunk, config: RobotConfig, kinematics: Kinematics, setpoint: Array, now: float, budget: float
-) -> list[Array]:
-    """Joints (n,) [rad] that the steps of ``chunk`` still to be done lead to, at most MOST_STATES of them.
-
-    ``chunk`` has passed the gate; ``setpoint`` (n,) [rad] was sent last, ``budget`` [s] is that of the latency.
-    """
-    plan = schedule(chunk, now, budget)
-    if not plan.indices or chunk.mode not in tuple(ActionMode):
-        return []
-    count = min(MOST_STATES, len(plan.indices))
-    chosen = [plan.indices[k] for k in np.linspace(0, len(plan.indices) - 1, count).round().astype(int)]
-    if chunk.mode in JOINT_MODES:
-        targets = joint_targets(chunk, config.joints, plan, setpoint, setpoint)
-        return [np.clip(targets[k], config.limits.lower, config.limits.upper) for k in chosen]
-    poses = pose_targets(chunk, kinematics.fk(setpoint))
-    states, seed = [], setpoint
+def chunk_states(accepted: AcceptedChunk, kinematics: Kinematics) -> list[Array]:
+    """Joints (n,) [rad] that the steps still to be done lead to, at most MOST_STATES of them."""
+    indices = accepted.schedule.indices
+    count = min(MOST_STATES, len(indices))
+    chosen = [indices[k] for k in np.linspace(0, len(indices) - 1, count).round().astype(int)]
+    if accepted.joints:
+        return [accepted.joints[k] for k in chosen]
+    states, seed = [], accepted.start
     for k in chosen:
-        seed = kinematics.ik(seed, poses[k])[0]
+        seed = kinematics.ik(seed, accepted.poses[k])[0]
         states.append(seed)
     return states

@@ -11,7 +11,7 @@ import ruckig
 from vla_core.action import ActionChunk
 from vla_core.robot import BaseConfig
 
-from vla_controller.motion.reference import Schedule
+from vla_controller.intake.targets import Schedule
 from vla_controller.refusals import Refusal, RefusalLog
 
 Array = npt.NDArray[np.float64]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from vla_core.robot import JointLimits
+from vla_core.robot import RobotConfig
 
-from vla_controller.arm.collision import Clearance
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.arm.workspace import Workspace
 from vla_controller.motion.limiter import JointState, SetpointLimiter
 from vla_controller.motion.planner import Planner
 from vla_controller.motion.smoothing import ReferenceFilter
@@ -36,10 +37,11 @@ class Advance:
 class Follower:
     """One tick at a time; remembers what was wanted, for the status."""
 
-    def __init__(self, limits: JointLimits, clearance: Clearance | None, smoothing: float, dt: float) -> None:
-        """``smoothing`` [s] of the reference, ``dt`` [s] between ticks; ``clearance`` None: no collision model."""
+    def __init__(self, config: RobotConfig, kinematics: Kinematics, smoothing: float, dt: float) -> None:
+        """``smoothing`` [s] of the reference, ``dt`` [s] between ticks."""
+        limits = config.limits
         self._limiter = SetpointLimiter(limits, dt)
-        self._guard = StopGuard(self._limiter, clearance, dt)
+        self._guard = StopGuard(self._limiter, kinematics, Workspace.of(config), dt)
         self._filter = ReferenceFilter(smoothing, dt)
         self._reach = _TOP_SPEED_SHARE * limits.velocity * dt
         self._smoothing, self._dt = smoothing, dt
@@ -47,6 +49,7 @@ class Follower:
 
     def start(self, q: Array, qd: Array) -> JointState:
         """State of an arm that was found at ``q`` (n,) [rad] with ``qd`` (n,) [rad/s]."""
+        self._guard.start(q)
         return self._limiter.start(q, qd)
 
     def begin(self, state: JointState) -> None:
@@ -72,7 +75,7 @@ class Follower:
         after = self._limiter.track(state, wish, target)
         if after.at_rest and now + 2.0 * self._dt > planner.rest_by + 1e-6:  # the next tick would be too late to say so
             after = after.still()
-        hindrance = self._guard.check(state, after, now, planner.rest_by)
+        hindrance = self._guard.check(state, after, now, planner.rest_by, planner.boxed)
         if hindrance is not None:
             return Advance(self._limiter.brake(state), hindrance)
         arrived = after.at_rest and bool(np.max(np.abs(after.q - target)) < _SETTLED)

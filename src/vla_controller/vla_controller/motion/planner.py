@@ -12,19 +12,9 @@ from vla_core.robot import RobotConfig
 from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
-from vla_controller.intake.gate import JOINT_MODES, check_first_target, clamp_to_workspace
-from vla_controller.motion.reference import (
-    Path,
-    Schedule,
-    Waypoint,
-    join,
-    joint_targets,
-    pose_targets,
-    sample_joints,
-    sample_pose,
-    schedule,
-    start_time,
-)
+from vla_controller.arm.workspace import Workspace
+from vla_controller.intake.targets import AcceptedChunk, Reference
+from vla_controller.motion.reference import Path, Waypoint, join, sample_joints, sample_pose, start_time
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.curve import Curve
@@ -46,6 +36,7 @@ class Planner:
     ) -> None:
         """Start without a path."""
         self._config, self._settings, self._kinematics, self._log = config, settings, kinematics, log
+        self._box = Workspace.of(config)
         self._poses: Path[Pose] | None = None
         self._joints: Path[Array] | None = None
         self._curve: Curve | None = None
@@ -54,7 +45,7 @@ class Planner:
         self._position = -math.inf
         self._rest_by = math.inf
         self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first
-        self.steps_late = 0
+        self.boxed = True  # whether the path has to stay in the workspace
 
     def clear(self) -> None:
         """Drop the path; gripper and counts stay."""
@@ -111,83 +102,54 @@ class Planner:
         while self._openings and self._openings[0][0] <= now:
             self.gripper = self._openings.pop(0)[1]
 
-    def follow(self, chunk: ActionChunk, now: float, setpoint: Array) -> Refusal | None:
+    def reference(self, setpoint: Array) -> Reference:
+        """Where the arm is led now; ``setpoint`` (n,) [rad] is what was sent last."""
+        commanded = self._kinematics.fk(setpoint)
+        if self._poses is not None:
+            return Reference(setpoint, commanded, self._ik_seed, sample_pose(self._poses, self._position))
+        if self._joints is None:
+            return Reference(setpoint, commanded, setpoint, commanded)
+        joints = sample_joints(self._joints, self._position)
+        return Reference(setpoint, commanded, joints, self._kinematics.fk(joints))
+
+    def follow(self, accepted: AcceptedChunk, now: float, setpoint: Array) -> None:
         """Bend the path towards a chunk that passed the gate; ``setpoint`` (n,) [rad] is what was sent last."""
-        plan = schedule(chunk, now, self._settings.latency_budget)
-        self.steps_late += plan.late
-        if not plan.indices:
-            reason = f"all {plan.late} steps were due before {now:.3f} s; the stamp is {chunk.stamp:.3f} s"
-            return Refusal("all_steps_late", reason)
+        chunk, plan, present = accepted.chunk, accepted.schedule, self.reference(setpoint)
         self.advance_gripper(now)
-        position = self._position
-        self._position = position if self.active else now + self._settings.smoothing
-        follow = self._follow_joints if chunk.mode in JOINT_MODES else self._follow_poses
-        refusal = follow(chunk, plan, setpoint)
-        if refusal is not None:
-            self._position = position
-            return refusal
+        position = self._position if self.active else now + self._settings.smoothing
+        self.boxed = True
+        if accepted.joints:
+            old = None if _replaces(chunk) else self._joints
+            self._position = start_time(old, position, chunk.period, plan)
+            self._joints = join(old, present.joints, self._position, plan, accepted.joints)
+            self._poses = None
+        else:
+            path = None if _replaces(chunk) else self._poses
+            self._position = start_time(path, position, chunk.period, plan)
+            self._poses = join(path, present.pose, self._position, plan, accepted.poses)
+            self._ik_seed, self._joints = present.joints, None
         self._rest_by = max(now, plan.times[-1]) + REST_TIME
         openings = [(due, chunk.steps[k].gripper) for k, due in zip(plan.indices, plan.times, strict=True)]
         self._openings = [item for item in self._openings if item[0] < plan.times[0]]
         self._openings += [(due, min(1.0, max(0.0, g))) for due, g in openings if not math.isnan(g)]
-        return None
 
     def follow_curve(self, curve: Curve) -> None:
         """Replace the path by a planned trajectory."""
         self._poses = self._joints = None
         self._openings = []
-        self._curve, self._rest_by = curve, math.inf
+        self._curve, self._rest_by, self.boxed = curve, math.inf, True
 
     def go(self, now: float, setpoint: Array, joints: Array) -> None:
-        """Replace the path by a straight one in joint space from ``setpoint`` to ``joints``, both (n,) [rad]."""
+        """Replace the path by a straight one in joint space from ``setpoint`` to ``joints``, both (n,) [rad].
+
+        It has to stay in the workspace if it begins there: from outside it is the operator's way back.
+        """
         speed = _GO_SHARE * self._config.limits.velocity
         duration = max(0.1, float(np.max(np.abs(joints - setpoint) / speed)))
         self._joints = Path((Waypoint(now, setpoint), Waypoint(now + duration, joints)))
+        self.boxed = self._box.excess(self._kinematics.fk(setpoint).position) == 0.0
         self._poses, self._rest_by, self._position = None, math.inf, now
         self._openings = []
-
-    def _follow_poses(self, chunk: ActionChunk, plan: Schedule, setpoint: Array) -> Refusal | None:
-        commanded = self._kinematics.fk(setpoint)
-        present, seed = commanded, setpoint
-        if self._poses is not None:
-            present, seed = sample_pose(self._poses, self._position), self._ik_seed
-        elif self._joints is not None:
-            seed = sample_joints(self._joints, self._position)
-            present = self._kinematics.fk(seed)
-        targets = pose_targets(chunk, commanded)
-        absolute = chunk.mode == ActionMode.EE_POSE
-        refusal = check_first_target(present, targets[plan.indices[0]], self._settings, absolute)
-        if refusal is not None:
-            return refusal
-        clamped = [clamp_to_workspace(target, self._config) for target in targets]
-        outside = [targets[k].position for k in plan.indices if clamped[k][1]]
-        if outside:
-            box = f"{self._config.workspace_lower.tolist()} to {self._config.workspace_upper.tolist()}"
-            reason = f"target {outside[0].round(3).tolist()} m moved onto the box {box} m"
-            self._log.add(Refusal("workspace_clamped", reason))
-        self._ik_seed, self._joints = seed, None
-        old = None if _replaces(chunk) else self._poses
-        self._position = start_time(old, self._position, chunk, plan)
-        self._poses = join(old, present, self._position, chunk, plan, [pose for pose, _ in clamped])
-        return None
-
-    def _follow_joints(self, chunk: ActionChunk, plan: Schedule, setpoint: Array) -> Refusal | None:
-        present = setpoint if self._poses is None else self._ik_seed
-        if self._joints is not None:
-            present = sample_joints(self._joints, self._position)
-        targets = joint_targets(chunk, self._config.joints, plan, setpoint, present)
-        refusal = check_first_target(present, targets[plan.indices[0]], self._settings, False)
-        if refusal is not None:
-            return refusal
-        limits = self._config.limits
-        inside = [np.clip(target, limits.lower, limits.upper) for target in targets]
-        if any(np.any(inside[k] != targets[k]) for k in plan.indices):
-            self._log.add(Refusal("joint_limit_clamped", "a target was moved onto the joints' position limits"))
-        old = None if _replaces(chunk) else self._joints
-        self._position = start_time(old, self._position, chunk, plan)
-        self._joints = join(old, present, self._position, chunk, plan, inside)
-        self._poses = None
-        return None
 
 
 def _towards(joints: Array, before: Array, reach: Array) -> Array:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks ahead before a state is commanded: will the arm stop in time, and without touching itself or the table?"""
+"""Looks ahead before a state is commanded: will the arm stop in time, clear of collisions, inside the workspace?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from vla_controller.arm.collision import Clearance
+from vla_controller.arm.kinematics import Kinematics
+from vla_controller.arm.workspace import WORKSPACE_MARGIN, WORKSPACE_SLACK, Workspace
 from vla_controller.motion.limiter import JointState, SetpointLimiter
 from vla_controller.refusals import Refusal
 
@@ -16,26 +17,47 @@ Array = npt.NDArray[np.float64]
 
 
 class StopGuard:
-    """The invariant: the hardest stop from every state that passed ends in time and clear of collisions.
+    """The invariant: the hardest stop from every state that passed ends in time, clear of collisions, in the workspace.
 
     A state that would break it is not commanded; the arm brakes from the one before, for which the invariant holds.
     """
 
-    def __init__(self, limiter: SetpointLimiter, clearance: Clearance | None, dt: float) -> None:
-        """``clearance`` None: without a collision model. ``dt`` [s] between ticks."""
-        self._limiter, self._clearance, self._dt = limiter, clearance, dt
+    def __init__(self, limiter: SetpointLimiter, kinematics: Kinematics, box: Workspace, dt: float) -> None:
+        """``dt`` [s] between ticks."""
+        self._limiter, self._kinematics, self._box, self._dt = limiter, kinematics, box, dt
+        self._room = box.around(box.lower, WORKSPACE_MARGIN)  # smaller with each tick of an arm that comes back
 
-    def check(self, state: JointState, after: JointState, now: float, rest_by: float) -> Refusal | None:
-        """Why the arm, at ``state``, must not be in ``after`` one tick after ``now``; it rests by ``rest_by`` [s]."""
-        if self._clearance is None and rest_by == math.inf:
-            return None
+    def start(self, q: Array) -> None:
+        """The arm was found at ``q`` (n,) [rad]: outside the workspace, it may come back from there."""
+        self._room = self._box.around(self._kinematics.tool_position(q), WORKSPACE_MARGIN)
+
+    def check(
+        self, state: JointState, after: JointState, now: float, rest_by: float, boxed: bool = True
+    ) -> Refusal | None:
+        """Why the arm, at ``state``, must not be in ``after`` one tick after ``now``.
+
+        It rests by ``rest_by`` [s]; ``boxed``: it stays in the workspace, or comes no farther away from it.
+        """
         duration, stop = self._limiter.stop(after)
         ticks = 1 + math.ceil(duration / self._dt - 1e-6)
         if now + ticks * self._dt > rest_by + 1e-6 and not after.at_rest:
             return Refusal("stopped_short", "the last step could not be reached in time; stopping on the way")
-        if self._clearance is None:
-            return None
-        gap = self._clearance.blocked(state.q, np.vstack((after.q, stop)))
+        ahead = np.vstack((after.q, stop))
+        clearance = self._kinematics.clearance
+        gap = "" if clearance is None else clearance.blocked(state.q, ahead)
         if gap:
             return Refusal("collision_ahead", f"{gap} would touch; stopping before")
+        if boxed:
+            return self._outside(ahead)
+        self.start(after.q)
         return None
+
+    def _outside(self, ahead: Array) -> Refusal | None:
+        places = np.array([self._kinematics.tool_position(row) for row in ahead])
+        excess = self._room.excess(places)
+        worst = int(np.argmax(excess))
+        if excess[worst] <= WORKSPACE_SLACK:
+            self._room = self._room.within(self._box.around(places[0], WORKSPACE_MARGIN))
+            return None
+        place = places[worst].round(3).tolist()
+        return Refusal("workspace_ahead", f"the tool would come to {place} m, outside {self._box}; stopping before")

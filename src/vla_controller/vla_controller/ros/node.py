@@ -22,6 +22,7 @@ from vla_core.ros.process import Ending
 from vla_core.ros.time import seconds_from_msg, time_from_seconds
 
 from vla_controller.arm_controller import ArmController
+from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
@@ -58,7 +59,7 @@ class ControllerNode(ManagedNode):
         self._max_steps = limits.max_steps
         self._controller = ArmController(config, self._dt, limits)
         self._config, self._joints = config, list(config.joints)
-        self._checks = CollisionCheck(self, self.settings, self._controller, self._accept)
+        self._checks = CollisionCheck(self, self.settings, self._controller, self._follow)
         self._setpoint: Setpoint | None = None
         self._gripper_sent = math.nan
         self._rivals = 0
@@ -198,17 +199,24 @@ class ControllerNode(ManagedNode):
         if self._rivals:
             self._controller.log.add(Refusal("other_publisher", self._rivalry()))
             return
-        chunk, now = chunk_from_msg(msg, self._max_steps), self._now()
-        self._inference_time = msg.inference_time
-        self._checks.offer(chunk, now, None if self._setpoint is None else self._setpoint.q)
-
-    def _accept(self, chunk: ActionChunk) -> None:
         now = self._now()
-        refusal = self._controller.accept(chunk, now)
+        verdict = self._controller.judge(chunk_from_msg(msg, self._max_steps), now)
+        if isinstance(verdict, Refusal):
+            self._warn(verdict)
+        else:
+            self._inference_time = msg.inference_time
+            self._checks.offer(verdict, now)
+
+    def _follow(self, accepted: AcceptedChunk) -> None:
+        now, chunk = self._now(), accepted.chunk
+        refusal = self._controller.follow(accepted, now)
         if refusal is not None:
-            self.get_logger().warning(f"{refusal.name}: {refusal.reason}", throttle_duration_sec=1.0)
+            self._warn(refusal)
         else:
             self._reports.latency.add_chunk(chunk.sequence, chunk.stamp, self._inference_time, now)
+
+    def _warn(self, refusal: Refusal) -> None:
+        self.get_logger().warning(f"{refusal.name}: {refusal.reason}", throttle_duration_sec=1.0)
 
     def _on_instruction(self, msg: Instruction) -> None:
         self._controller.set_instruction(msg.id, stop=msg.kind == Instruction.KIND_STOP)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from vla_core.robot import JointLimits
 
+from vla_controller.arm.workspace import WORKSPACE_MARGIN, Workspace
 from vla_controller.trajectory.curve import Curve, Trajectory
 
 Array = npt.NDArray[np.float64]
@@ -20,6 +22,8 @@ _LEAD = 10.0  # [s] that it may lie in the future
 _SLACK = 1.0 + 1e-3  # for rounding at a limit
 _POSITION_SLACK = 1e-6  # [rad]
 _REST = 0.01  # [rad/s] that the last point may still move
+_SAMPLING_PERIOD, _MOST_SAMPLES = 0.02, 5_000  # [s] of the workspace check; for very long trajectories
+_EDGE = 1e-6  # [m] for rounding at the workspace's edge
 
 
 class ErrorCode(IntEnum):
@@ -134,6 +138,21 @@ def check_start(curve: Curve, joints: tuple[str, ...], present: Array, tolerance
         raise _invalid(
             f"starts {distance[worst]:.4f} rad away from the arm at {joints[worst]}; at most {tolerance} rad"
         )
+
+
+def check_workspace(curve: Curve, box: Workspace, tool: Callable[[Array], Array]) -> None:
+    """Raise GoalError unless the tool stays in ``box``, or comes no farther away from it than it begins.
+
+    ``tool`` gives its position (3,) [m] for joints (n,) [rad].
+    """
+    trajectory = curve.trajectory
+    times = np.linspace(0.0, trajectory.duration, min(_MOST_SAMPLES, 2 + int(trajectory.duration / _SAMPLING_PERIOD)))
+    places = np.array([tool(trajectory.sample(time)) for time in times])
+    excess = box.around(places[0], WORKSPACE_MARGIN).excess(places)
+    if np.any(excess > _EDGE):
+        first = int(np.argmax(excess > _EDGE))
+        place, time = places[first].round(3).tolist(), times[first]
+        raise _invalid(f"the tool leaves the workspace {box}: at {place} m after {time:.2f} s")
 
 
 def _check_limits(trajectory: Trajectory, joints: tuple[str, ...], limits: JointLimits) -> None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from vla_core.robot import RobotConfig
 
+from vla_controller.arm.workspace import Workspace
 from vla_controller.motion.limiter import JointState
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
-from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal, check_start, read_goal
+from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal, check_start, check_workspace, read_goal
 from vla_controller.trajectory.run import Outcome, Tolerances, TrajectoryRun
 
 Array = npt.NDArray[np.float64]
@@ -19,9 +22,14 @@ Array = npt.NDArray[np.float64]
 class TrajectoryOwner:
     """At most one trajectory has the arm; while it has, chunks are refused."""
 
-    def __init__(self, config: RobotConfig, settings: ControllerSettings, log: RefusalLog) -> None:
-        """Nobody has the arm. Goals that are refused are counted in ``log``."""
-        self._config, self._log = config, log
+    def __init__(
+        self, config: RobotConfig, settings: ControllerSettings, tool: Callable[[Array], Array], log: RefusalLog
+    ) -> None:
+        """Nobody has the arm. Goals that are refused are counted in ``log``.
+
+        ``tool`` gives the position (3,) [m] of the tool centre point for joints (n,) [rad].
+        """
+        self._config, self._tool, self._log = config, tool, log
         self._defaults = Tolerances(
             settings.start_tolerance, settings.path_tolerance, settings.goal_tolerance, settings.goal_time
         )
@@ -49,6 +57,7 @@ class TrajectoryOwner:
                 raise GoalError(ErrorCode.INVALID_GOAL, reason)
             curve = read_goal(goal, joints, self._config.limits, state.q, now)
             check_start(curve, joints, state.q, self._defaults.start)
+            check_workspace(curve, Workspace.of(self._config), self._tool)
         except GoalError as error:
             self._log.add(Refusal("trajectory_refused", str(error)))
             raise
