@@ -45,11 +45,9 @@ class StateHealth:
         if used is None or now_s - self._used_s > RECENT_S:
             return Level.OK, "ok", "no observation to fit a state to"
         if used.joints.stale or (used.gap_s > self.max_gap_s and used.joints.names):
-            which = f" of {', '.join(used.joints.stale)}" if used.joints.stale else ""
-            reason = (
-                f"joint states{which} are {used.gap_s:.3f} s away from the image, valid is up to {self.max_gap_s} s"
-            )
-            return Level.WARN, "gap", reason
+            which = f": {', '.join(used.joints.stale)}" if used.joints.stale else ""
+            reason = f"joint states are {used.gap_s:.3f} s away from the image, valid is up to {self.max_gap_s} s"
+            return Level.WARN, "gap", reason + which
         if not used.joints.names:
             return Level.WARN, "no_joints", "no joint state received; is the robot's driver running?"
         if used.joints.missing:
