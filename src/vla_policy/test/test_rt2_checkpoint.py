@@ -101,6 +101,15 @@ def test_a_pickle_is_refused(folder: Path, name: str) -> None:
         load_checkpoint(folder)
 
 
+def test_an_adapter_left_beside_a_merged_model_is_refused(folder: Path) -> None:
+    """from_pretrained would apply it a second time without a word."""
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(
+        CheckpointError, match=r"holds an adapter \(adapter_config\.json\).*valid is a merged model alone"
+    ):
+        load_checkpoint(folder)
+
+
 def test_no_weights_at_all(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"has no model\.safetensors"):

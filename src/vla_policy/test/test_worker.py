@@ -191,3 +191,19 @@ def test_questions_end_with_the_worker(bench: Bench) -> None:
     for question in (waiting, bench.worker.ask("and now?")):
         with pytest.raises(InstructionError, match="shutting down"):
             question.result(0.0)
+
+
+def test_a_policy_that_breaks_ends_its_task_and_leaves_its_traceback(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(observation: Observation) -> ActionChunk:
+        raise RuntimeError("CUDA out of memory")
+
+    bench.policy.infer = fails  # type: ignore[method-assign]
+    bench.tell("a")
+    bench.see()
+    deadline = time.monotonic() + 5.0
+    while bench.state() is not State.ERROR and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert bench.runner.status(time.monotonic()).reason == "inference failed: RuntimeError: CUDA out of memory"
+    assert any(record.exc_info and "CUDA out of memory" in record.exc_text for record in caplog.records)

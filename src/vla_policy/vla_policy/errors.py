@@ -32,6 +32,10 @@ class VocabularyError(ConfigurationError):
     """A tokenizer cannot serve an action vocabulary, or a token id belongs to none."""
 
 
+class InferenceError(PolicyError):
+    """The model itself failed (memory, device, a bug): the task ends, and a person has to look."""
+
+
 class ActionRefusedError(PolicyError):
     """The policy made an action that must not be sent: nothing goes out and the arm holds.
 

@@ -14,7 +14,14 @@ from vla_core.action import ActionChunk
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.action.steps import check_space, step_from_vector
 from vla_policy.action.tokenizer import ActionTokenizer
-from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InstructionError, PolicyError
+from vla_policy.errors import (
+    ActionRefusedError,
+    CheckpointError,
+    ConfigurationError,
+    InferenceError,
+    InstructionError,
+    PolicyError,
+)
 from vla_policy.policy import Answer, Observation, Policy, PolicyConfig
 from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
 from vla_policy.rt2.decoding.cached_model import CachedModel
@@ -98,7 +105,7 @@ class RT2Policy(Policy):
         """One step.
 
         Raises ObservationError for a picture that the processor refuses or an unknown state, InstructionError before
-        reset, ActionRefusedError where the legal mass is under the threshold or the model fails.
+        reset, ActionRefusedError where the legal mass is under the threshold, InferenceError where the model fails.
         """
         if not self._instruction:
             raise InstructionError("no instruction was given: call reset first")
@@ -129,7 +136,7 @@ class RT2Policy(Policy):
         """Answer a question about the picture; the task goes on.
 
         Raises InstructionError for a text without words or an empty answer, ObservationError for a picture that the
-        processor refuses, ActionRefusedError where the model fails.
+        processor refuses, InferenceError where the model fails.
         """
         prompt = self._info.prompt.question_prompt(self._backend.check_words(question))
         text, confidence = self._written(observation, prompt, ANSWER_TOKENS)
@@ -201,14 +208,14 @@ class RT2Policy(Policy):
         try:
             return self._decoder.decode(inputs, observation)
         except (RuntimeError, ValueError, IndexError) as error:
-            raise ActionRefusedError(f"the model fails: {error}") from error
+            raise InferenceError(f"the model fails: {type(error).__name__}: {error}") from error
 
     def _written(self, observation: Observation, prompt: str, tokens: int) -> tuple[str, float]:
         inputs = self._inputs(observation, prompt, tokens)
         try:
             made = self._text.generate(inputs, tokens)
         except (RuntimeError, ValueError, IndexError) as error:
-            raise ActionRefusedError(f"the model fails: {error}") from error
+            raise InferenceError(f"the model fails: {type(error).__name__}: {error}") from error
         return made.text.strip(), made.confidence
 
     def _inputs(self, observation: Observation, prompt: str, room: int) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that runs the policy, so that no message waits for a network."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from vla_core.action import ActionChunk
 
-from vla_policy.errors import InstructionError
+from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
 from vla_policy.policy import Answer, Observation, Policy
 from vla_policy.run.questions import Question, QuestionQueue
 from vla_policy.run.runner import Job, PolicyRunner
@@ -26,6 +27,8 @@ class HasObservation(Protocol):
 
 SeenT = TypeVar("SeenT", bound=HasObservation)
 MessageT = TypeVar("MessageT")
+LOG = logging.getLogger(__name__)
+EXPECTED = (ActionRefusedError, InstructionError, ObservationError)  # need no traceback
 MAX_WAIT_S = 0.1  # so that a clock which jumps is noticed
 
 
@@ -129,6 +132,8 @@ class InferenceWorker(Generic[SeenT, MessageT]):
             message = self._prepare(job, result, duration)
         except Exception as error:  # a policy is a plug-in: whatever it raises ends its task, never the node
             result, duration = error, time.monotonic() - started
+            if not isinstance(error, EXPECTED):
+                LOG.exception("policy %s failed", self._policy.name)
         with self._condition:
             if self._running and self._runner.finish(job, result, self._clock(), duration) and message is not None:
                 self._send(message)

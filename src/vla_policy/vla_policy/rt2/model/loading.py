@@ -26,6 +26,7 @@ from vla_policy.rt2.model.quantization import (
 
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+ADAPTER = "adapter_config.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 _FAILURES = (
     *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, MemoryError),
@@ -70,6 +71,7 @@ def load_model_and_processor(
     arguments = loading_arguments(kind, place, wanted)
     stored, share = packed_size(kind, place, wanted or _saved_dtype(config))
     files = _weight_files(source, place, 8 if arguments else 2)
+    _check_no_adapter(source)
     for memory in dict.fromkeys((place,) if arguments else ("cpu", place)):  # they come through the machine's own
         check_memory(files, stored, memory, share=share)
     model = _loaded(source, config, {"dtype": wanted or "auto", **arguments})
@@ -78,6 +80,18 @@ def load_model_and_processor(
     if not arguments:
         model = _moved(model, place, source)
     return model.eval().requires_grad_(False), _processor(source, config)
+
+
+def _check_no_adapter(source: str) -> None:
+    """Raise CheckpointError for an adapter beside the weights, which from_pretrained would add without a word.
+
+    Where the weights are merged already (what `merge_and_unload` leaves), the adapter would count twice.
+    """
+    if stored_file(source, ADAPTER) is not None:
+        raise CheckpointError(
+            f"{source} holds an adapter ({ADAPTER}) beside the model's weights, which may contain it already; valid is "
+            "a merged model alone: remove the adapter's files, or merge it (peft's merge_and_unload) and save that"
+        )
 
 
 def _saved_dtype(config: Any) -> torch.dtype | None:
