@@ -56,6 +56,8 @@ class Wave(Policy):
             steps,
             tokens=rng.integers(0, 256, (self._count, 2)).astype(np.uint16),
             token_probabilities=rng.random((self._count, 2)).astype(np.float32),
+            legal_mass=np.where(rng.random((self._count, 2)) < 0.3, np.nan, 0.5).astype(np.float32),
+            plan=f"plan {self._count}",
             dimension_names=("x", "y"),
             joint_names=tuple("abcdefg"),
         )

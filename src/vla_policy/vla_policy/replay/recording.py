@@ -53,9 +53,15 @@ def chunk_to_dict(chunk: ActionChunk) -> dict[str, Any]:
         "steps": [step_to_dict(step) for step in chunk.steps],
         "tokens": None if chunk.tokens is None else chunk.tokens.tolist(),
         "token_probabilities": None if probabilities is None else probabilities.tolist(),
+        "legal_mass": None if chunk.legal_mass is None else _with_null(chunk.legal_mass),
+        "plan": chunk.plan,
         "dimension_names": list(chunk.dimension_names),
         "joint_names": list(chunk.joint_names),
     }
+
+
+def _with_null(array: np.ndarray[Any, Any]) -> list[list[float | None]]:
+    return [[None if math.isnan(value) else value for value in row] for row in array.tolist()]
 
 
 def _numbers(data: Mapping[str, Any], key: str, size: int | None) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -84,7 +90,7 @@ def step_from_dict(data: Mapping[str, Any]) -> ActionStep:
 
 def chunk_from_dict(data: Mapping[str, Any]) -> ActionChunk:
     """Read the JSON form of a chunk. Raises ActionValueError, KeyError, TypeError or ValueError."""
-    tokens, probabilities = data["tokens"], data["token_probabilities"]
+    tokens, probabilities, mass = data["tokens"], data["token_probabilities"], data.get("legal_mass")
     return ActionChunk(
         stamp=float(data["observation_stamp"]),
         mode=ActionMode[data["mode"].upper()],
@@ -93,6 +99,8 @@ def chunk_from_dict(data: Mapping[str, Any]) -> ActionChunk:
         steps=tuple(step_from_dict(item) for item in data["steps"]),
         tokens=None if tokens is None else np.asarray(tokens, dtype=np.uint16),
         token_probabilities=None if probabilities is None else np.asarray(probabilities, dtype=np.float32),
+        legal_mass=None if mass is None else np.array(mass, dtype=np.float32),  # null becomes NaN
+        plan=str(data.get("plan", "")),  # older recordings have none
         dimension_names=tuple(data["dimension_names"]),
         joint_names=tuple(data["joint_names"]),
     ).checked()
