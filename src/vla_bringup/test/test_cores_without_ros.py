@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-ROS_MODULES = [
-    re.compile(pattern) for pattern in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["exclude"]
-]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ROS_MODULES = [re.compile(pattern) for pattern in PROJECT["tool"]["vla"]["ros_modules"]]
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("src/*/setup.py"))
 IMPORT_WITHOUT_ROS = """
 import importlib, sys

@@ -33,7 +33,8 @@ class CollisionCheck:
         self._guard = ReleaseGuard(settings.collision_budget, follow, self._refuse)
         self._log = node.get_logger()
         self._asked: list[Any] = []  # futures of the chunk that waits
-        self._kind = self._client = None
+        self._kind: Any = None
+        self._client: Any = None
         if self._mode != "off":
             self._connect(node)
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vla_core.ros.deadline import Deadline
 from vla_core.ros.start import RosStartError, refuse, start_ros
@@ -78,8 +78,9 @@ def run_node(target: str, args: Sequence[str] | None = None, ending: Ending | No
     return status
 
 
-def _serve(node_class: type[ManagedNode], ending: Ending) -> int:
-    node = None
+def _serve(node_class: Any, ending: Ending) -> int:
+    """Make, serve and destroy a node; `node_class` is a ManagedNode that needs no arguments."""
+    node: ManagedNode | None = None
     try:
         node = node_class()
         node.serve(ending)

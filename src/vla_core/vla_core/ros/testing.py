@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,8 +75,8 @@ class Bench:
         self.node = rclpy.create_node("bench", context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
-        self._publishers: dict[str, object] = {}
-        self.received: dict[str, list] = {}
+        self._publishers: dict[str, Any] = {}
+        self.received: dict[str, list[Any]] = {}
 
     def listen(self, message_type: type, topic: str, qos: object = 50) -> None:
         """Collect the messages of a topic in `received`."""

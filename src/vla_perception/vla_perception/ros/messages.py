@@ -3,7 +3,6 @@
 
 from array import array
 
-import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -14,7 +13,7 @@ from vla_perception.camera.observation_intake import Frame
 from vla_perception.image.encodings import Uint8Array
 from vla_perception.state.pose_buffer import PoseSample
 from vla_perception.state.robot_state import RobotState
-from vla_perception.state.stamped_ring import NS_PER_S
+from vla_perception.state.stamped_ring import NS_PER_S, FloatArray
 
 
 def image_to_msg(header: Header, rgb: Uint8Array) -> Image:
@@ -52,5 +51,5 @@ def observation_to_msg(frame: Frame, state: RobotState, base_frame: str, sequenc
     )
 
 
-def _doubles(values: np.ndarray) -> array:
+def _doubles(values: FloatArray) -> array[float]:
     return array("d", values.tobytes())

@@ -2,6 +2,7 @@
 """Between messages and the simulator's own data."""
 
 from array import array
+from collections.abc import Mapping
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -93,7 +94,7 @@ def _seconds(duration: Duration) -> float:
     return duration.sec + duration.nanosec * 1e-9
 
 
-def status_to_msg(name: str, warning: str, values: dict[str, object]) -> DiagnosticStatus:
+def status_to_msg(name: str, warning: str, values: Mapping[str, object]) -> DiagnosticStatus:
     """One line of /diagnostics: a warning, or all is well."""
     return DiagnosticStatus(
         level=DiagnosticStatus.WARN if warning else DiagnosticStatus.OK,
