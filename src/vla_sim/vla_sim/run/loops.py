@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two threads of the simulator: physics in real time, and cameras beside it. No ROS: readings go to callbacks."""
+"""The simulator's threads: their base, and the cameras. No ROS: pictures go to a callback."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_sim.run.realtime import DelayLine, Pacer, Schedule
+from vla_sim.run.clock import LoopClock
+from vla_sim.run.realtime import DelayLine, Schedule
 from vla_sim.world.camera import Camera
-from vla_sim.world.scene import TIMESTEP
-from vla_sim.world.simulation import JointReading, Simulation
+from vla_sim.world.simulation import Simulation
 
-TICK_S = 0.005  # the physics thread wakes up no more often
-JOINT_STEPS = 5  # joint states every 10 ms
 LOOK_UP_S = 0.5  # how soon a camera that is turned on live begins
 CAMERA_NICE = 5  # drawing yields to physics, and to a controller on the same cores
 VIEWER_NICE = 15  # pictures for people yield to those for the policy
@@ -56,49 +54,6 @@ class Loop:
     def _run(self) -> None:
         raise NotImplementedError
 
-    def _sleep_until(self, due: float) -> None:
-        self._stopping.wait(max(0.0, due - time.monotonic()))
-
-
-class PhysicsLoop(Loop):
-    """Steps the simulation at the pace of the clock and hands out a joint reading every 10 ms of simulated time."""
-
-    def __init__(
-        self, simulation: Simulation, publish: Callable[[JointReading], None], failed: Callable[[str], None]
-    ) -> None:
-        super().__init__("physics", failed)
-        self._simulation, self._publish = simulation, publish
-        self._pacer = Pacer(TIMESTEP, time.monotonic())
-        self._phase = 0  # steps since the last joint reading
-
-    def _run(self) -> None:
-        self._pacer = Pacer(TIMESTEP, time.monotonic())
-        tick = time.monotonic()
-        while not self._stopping.is_set():
-            self._advance(self._pacer.due(time.monotonic()))
-            tick = max(tick + TICK_S, time.monotonic())
-            self._sleep_until(tick)
-
-    def _advance(self, steps: int) -> None:
-        now_ns = time.time_ns() - int((time.monotonic() - self._pacer.time_of_state) * 1e9)  # of the last state
-        while steps > 0:
-            some = min(steps, JOINT_STEPS - self._phase)
-            steps -= some
-            self._simulation.advance(some, now_ns - int(steps * TIMESTEP * 1e9))
-            self._phase = (self._phase + some) % JOINT_STEPS
-            if self._phase == 0:
-                self._publish(self._simulation.joints())
-
-    @property
-    def real_time_factor(self) -> float:
-        """Simulated seconds per wall second over the last 5 s."""
-        return self._pacer.real_time_factor(time.monotonic())
-
-    @property
-    def lost_s(self) -> float:
-        """Wall time [s] since the start that was not simulated."""
-        return self._pacer.lost_s
-
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -116,15 +71,16 @@ class CameraLoop(Loop):
     def __init__(
         self,
         simulation: Simulation,
+        clock: LoopClock,
         rates_hz: Mapping[str, float],
         size: tuple[int, int],
         publish: Callable[[Shot], None],
         failed: Callable[[str], None],
         nice: int = CAMERA_NICE,
     ) -> None:
-        """`rates_hz`: of each camera by its name in the scene; `size`: (height, width); `nice`: of the thread."""
+        """`clock`: of the rates and the delay; `rates_hz`: of each camera by its name in the scene; `size`: (height, width); `nice`: of the thread."""
         super().__init__("cameras", failed)
-        self._simulation, self._publish, self._size, self._nice = simulation, publish, size, nice
+        self._simulation, self._clock, self._publish, self._size, self._nice = simulation, clock, publish, size, nice
         self._rates = dict(rates_hz)
         self.delay = 0.0  # [s]
         self.frames = 0
@@ -150,16 +106,16 @@ class CameraLoop(Loop):
 
     def _take_pictures(self, camera: Camera) -> None:
         """Until the rates change."""
-        rates, now = self._rates, time.monotonic()
+        rates, now = self._rates, self._clock.now()
         schedules = {name: Schedule(rate, now) for name, rate in rates.items() if rate > 0}
         waiting: DelayLine[Shot] = DelayLine()
         while not self._stopping.is_set() and rates is self._rates:
-            self._sleep_until(min([waiting.next_due, *(s.next_due for s in schedules.values())]))
+            self._clock.wait_until(min([waiting.next_due, *(s.next_due for s in schedules.values())]), self._stopping)
             for name, schedule in schedules.items():
-                if not self._stopping.is_set() and schedule.take(time.monotonic()):
-                    due = time.monotonic() + self.delay
+                if not self._stopping.is_set() and schedule.take(self._clock.now()):
+                    due = self._clock.now() + self.delay
                     waiting.put(self._shoot(camera, name), due)
-            for shot in waiting.take(time.monotonic()):
+            for shot in waiting.take(self._clock.now()):
                 self._publish(shot)
 
     def _shoot(self, camera: Camera, name: str) -> Shot:

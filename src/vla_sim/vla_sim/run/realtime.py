@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated time kept at the pace of the wall clock. Time is passed in: monotonic seconds."""
+"""Simulated time kept at a fixed ratio to the wall clock. Time is passed in: monotonic seconds."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ class Pacer:
     says so. A robot that rushes through half a second of commands would be worse than one that lost it.
     """
 
-    def __init__(self, timestep: float, now: float) -> None:
+    def __init__(self, timestep: float, now: float, speed: float = 1.0) -> None:
+        """`timestep`: of the physics [s]; `speed`: simulated seconds per wall second, which may be set at any time."""
         self._timestep = timestep
-        self._origin = now
+        self.speed = speed
+        self.time_of_state = now  # [s] monotonic, of the state after the last due step
         self._steps = 0
         self.lost_s = 0.0  # wall time that was not simulated
         self._samples = deque([(now, 0)])
+
+    def restart(self, now: float) -> None:
+        """Count from `now` [s] after a pause, which is not lost time."""
+        self.time_of_state = now
+        self._samples = deque([(now, self._steps)])
 
     def due(self, now: float) -> int:
         """Steps to take now; they count as taken."""
         backlog = now - self.time_of_state
         if backlog > MAX_BACKLOG_S:
-            self._origin += backlog - MAX_BACKLOG_S
+            self.time_of_state += backlog - MAX_BACKLOG_S
             self.lost_s += backlog - MAX_BACKLOG_S
-        steps = max(0, int((now - self.time_of_state) / self._timestep + 1e-6))
+        steps = max(0, int((now - self.time_of_state) * self.speed / self._timestep + 1e-6))
+        self.time_of_state += steps * self._timestep / self.speed
         self._steps += steps
         self._sample(now)
         return steps
-
-    @property
-    def time_of_state(self) -> float:
-        """Monotonic time [s] that the state after the last due step belongs to."""
-        return self._origin + self._steps * self._timestep
 
     def _sample(self, now: float) -> None:
         if now - self._samples[-1][0] >= _SAMPLE_S:
