@@ -73,9 +73,10 @@ class FromArgument:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """A boolean parameter: true when the arguments meet `condition`."""
+    """A boolean parameter: true when the arguments meet `condition` or `otherwise`."""
 
     condition: Condition
+    otherwise: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)

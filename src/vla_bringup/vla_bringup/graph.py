@@ -38,7 +38,7 @@ from .resolution import Graph
 MUJOCO = {"sim": ("mujoco",)}
 GAZEBO = {"sim": ("gazebo",)}
 NOT_MUJOCO = {"sim": ("gazebo", "none")}
-SIM_TIME = {"use_sim_time": Matches(GAZEBO)}
+SIM_TIME = {"use_sim_time": Matches(GAZEBO, {"sim_time": (True,)})}
 ROBOT = {"robot_config": FromArgument("robot")}
 WEIGHTS: Mapping[Value, Setting] = {
     "rt1": FromArgument("checkpoint"),
@@ -80,6 +80,10 @@ ARGUMENTS = (
     Argument(
         "seed", "0", "Seed of the simulated table that is laid out at the start.", kind=int, low=0, high=2**31 - 1
     ),
+    Argument("sim_time", "false", "true: the simulator publishes /clock and every node runs on it.", BOOLEAN, kind=bool),
+    Argument(
+        "real_time_factor", "1.0", "Simulated seconds per wall second, with sim_time.", kind=float, low=0.05, high=20.0
+    ),
     Argument("headless", "true", "true: no window (sim:=mujoco never has one).", BOOLEAN, kind=bool),
 )
 
@@ -96,6 +100,8 @@ RULES = (
         keep_default=("decode", "quantization", "plan", "min_legal_mass", "narrow"),
     ),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
+    Rule(NOT_MUJOCO, "only sim:=mujoco offers it", keep_default=("sim_time", "real_time_factor")),
+    Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
 )
 
 STACK = (
@@ -108,6 +114,8 @@ STACK = (
             "camera_delay": FromArgument("camera_delay"),
             "action_delay": FromArgument("action_delay"),
             "seed": FromArgument("seed"),
+            "sim_time": FromArgument("sim_time"),
+            "real_time_factor": FromArgument("real_time_factor"),
             "task": FromArgument("instruction"),
         },
         when=MUJOCO,

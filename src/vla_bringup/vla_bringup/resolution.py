@@ -125,8 +125,8 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
     match setting:
         case FromArgument(name):
             return values[name]
-        case Matches(condition):
-            return _meets(values, condition)
+        case Matches(condition, otherwise):
+            return _meets(values, condition) or (otherwise is not None and _meets(values, otherwise))
         case Template(text):
             return text.format(share=share, **values)
         case FileText(template):

@@ -81,5 +81,34 @@ def test_schedule_keeps_its_rate_and_drops_what_it_missed(rate, waits):
     assert taken <= now * rate + 1e-6
 
 
+@given(st.floats(0.05, 20.0), SHORT_WAITS)
+def test_simulated_time_keeps_its_ratio_to_the_wall_clock(speed, waits):
+    pacer, now, steps = Pacer(DT, 10.0, speed), 10.0, 0
+    for wait in waits:
+        now += wait
+        steps += pacer.due(now)
+    assert steps * DT == pytest.approx((now - 10.0) * speed, abs=2 * DT)
+    assert pacer.lost_s == 0.0
+
+
+@given(st.floats(0.05, 20.0), st.floats(0.05, 20.0))
+def test_a_change_of_speed_counts_from_then_on(first, second):
+    pacer, steps = Pacer(DT, 0.0, first), 0
+    for i in range(1, 101):
+        steps += pacer.due(0.01 * i)
+    pacer.speed = second
+    for i in range(101, 201):
+        steps += pacer.due(0.01 * i)
+    assert steps * DT == pytest.approx(first + second, abs=DT * (2 + second / first))
+
+
+def test_a_pause_is_not_lost_time():
+    pacer = Pacer(DT, 0.0)
+    pacer.due(0.01)
+    pacer.restart(100.0)
+    assert pacer.due(100.01) == 5
+    assert pacer.lost_s == 0.0
+
+
 def test_rate_zero_is_never_due():
     assert not Schedule(0.0, 0.0).take(1e9)

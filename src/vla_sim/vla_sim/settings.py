@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vla_core.settings import check_settings, setting
+from vla_core.settings import SettingsError, check_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class Settings:
     viewer_camera_width: int = setting(640, "[pixels] of the outside camera", 16, 1280)
     camera_delay: float = setting(0.0, "[s] images are published that much after capture", 0.0, 5.0, live=True)
     action_delay: float = setting(0.0, "[s] commands take effect that much after arrival", 0.0, 5.0, live=True)
+    sim_time: bool = setting(False, "publish /clock and stamp with simulated time; false: the wall clock")
+    real_time_factor: float = setting(1.0, "simulated seconds per wall second; needs sim_time", 0.05, 20.0, live=True)
+    step_size: float = setting(0.05, "[s] simulated by one call of ~/step", 0.002, 10.0, live=True)
     joint_states_topic: str = setting("/joint_states", "sensor_msgs/JointState out, 100 Hz")
     camera: str = setting("/camera", "namespace of the front camera's image_raw and camera_info")
     wrist_camera: str = setting("/camera/wrist", "namespace of the wrist camera's image_raw and camera_info")
@@ -32,5 +35,10 @@ class Settings:
     gripper_command_topic: str = setting("/gripper_controller/joint_trajectory", "first finger's trajectory [m] in")
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a number outside its range."""
+        """Raise SettingsError for a number outside its range, or a real-time factor without simulated time."""
         check_settings(self)
+        if self.real_time_factor != 1.0 and not self.sim_time:
+            raise SettingsError(
+                f"parameter real_time_factor is {self.real_time_factor}; valid: 1.0 on the wall clock, "
+                "others with sim_time:=true"
+            )

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joint trajectories from topics into the simulation, as a joint_trajectory_controller takes them."""
 
-import time
 from collections import Counter
 
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_sim.ros.messages import age_from_msg, points_from_msg
+from vla_sim.run.clock import LoopClock
 from vla_sim.run.commands import CommandError, Joints, check_trajectory
 from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.world.simulation import Simulation
@@ -16,10 +16,15 @@ WARN_PERIOD_S = 2.0
 
 
 class CommandIntake:
-    """Two subscriptions. A refused trajectory changes nothing and is counted by its kind of fault."""
+    """Two subscriptions; `clock` tells the age of stamped trajectories.
 
-    def __init__(self, node: Node, simulation: Simulation, arm_topic: str, gripper_topic: str) -> None:
-        self._node, self._simulation = node, simulation
+    A refused trajectory changes nothing and is counted by its kind of fault.
+    """
+
+    def __init__(
+        self, node: Node, simulation: Simulation, clock: LoopClock, arm_topic: str, gripper_topic: str
+    ) -> None:
+        self._node, self._simulation, self._clock = node, simulation, clock
         robot = simulation.world.robot
         self._arm = simulation.stops(robot.joint_names)
         self._gripper = simulation.stops(robot.finger_joint_names[:1])
@@ -42,7 +47,7 @@ class CommandIntake:
 
     def _check(self, message: JointTrajectory, joints: Joints, what: str) -> tuple[TrajectoryPoint, ...] | None:
         try:
-            age = age_from_msg(message, time.time_ns())
+            age = age_from_msg(message, self._clock.stamp_ns())
             points = check_trajectory(message.joint_names, points_from_msg(message), joints, age)
         except CommandError as error:
             self.refused[error.name] += 1

@@ -5,6 +5,8 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock as RosClock
+from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
@@ -22,7 +24,10 @@ from vla_sim.ros.messages import (
     scene_to_msg,
     status_to_msg,
 )
-from vla_sim.run.loops import VIEWER_NICE, CameraLoop, PhysicsLoop, Shot
+from vla_sim.ros.time_control import TimeControl
+from vla_sim.run.clock import LoopClock, SimulatedClock, WallClock
+from vla_sim.run.loops import VIEWER_NICE, CameraLoop, Shot
+from vla_sim.run.physics import PhysicsLoop
 from vla_sim.settings import Settings
 from vla_sim.task.task import TaskError
 from vla_sim.world.robots import UnknownRobotError
@@ -30,7 +35,8 @@ from vla_sim.world.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
 from vla_sim.world.simulation import JointReading, Simulation
 from vla_sim.world.world import World
 
-SCENE_PERIOD_S, STATUS_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.05, 0.1, 1.0
+SCENE_EVERY, STATUS_EVERY = 5, 10  # joint states: 50 ms and 100 ms of simulated time
+PAUSED_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.1, 1.0
 SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a warning is due
 
 
@@ -46,13 +52,17 @@ class SimulatorNode(ManagedNode):
         self._frame = world.robot.base_frame
         self._simulation = Simulation(world, settings.seed)
         self._lay_first_task(settings)
+        simulated = SimulatedClock(settings.real_time_factor) if settings.sim_time else None
+        self._loop_clock: LoopClock = simulated or WallClock()
         self._create_outputs(settings)
         arm_topic = settings.arm_command_topic or world.robot.arm_command_topic
-        self._commands = CommandIntake(self, self._simulation, arm_topic, settings.gripper_command_topic)
-        self._physics = PhysicsLoop(self._simulation, self._publish_joints, self._on_failure)
+        self._commands = CommandIntake(self, self._simulation, self._loop_clock, arm_topic, settings.gripper_command_topic)
+        self._physics = PhysicsLoop(self._simulation, self._on_state, self._on_failure, simulated)
+        self._time = TimeControl(self, self._physics, simulated, settings.step_size)
         self._cameras, self._viewer = self._create_cameras(settings)
         self._cameras.delay = settings.camera_delay
         self.add_on_set_parameters_callback(self._on_parameters)
+        self._states = 0  # joint states published
         self._seen = (time.monotonic(), 0, 0)  # when diagnostics last ran: time, frames, refusals
         self._physics.start()
         self._cameras.start()
@@ -74,8 +84,16 @@ class SimulatorNode(ManagedNode):
         viewer_rate = {VIEWER_CAMERA: settings.viewer_camera_rate}
         viewer_size = (settings.viewer_camera_height, settings.viewer_camera_width)
         return (
-            CameraLoop(self._simulation, rates, size, self._publish_shot, self._on_failure),
-            CameraLoop(self._simulation, viewer_rate, viewer_size, self._publish_shot, self._on_failure, VIEWER_NICE),
+            CameraLoop(self._simulation, self._loop_clock, rates, size, self._publish_shot, self._on_failure),
+            CameraLoop(
+                self._simulation,
+                self._loop_clock,
+                viewer_rate,
+                viewer_size,
+                self._publish_shot,
+                self._on_failure,
+                VIEWER_NICE,
+            ),
         )
 
     def _create_outputs(self, settings: Settings) -> None:
@@ -97,9 +115,9 @@ class SimulatorNode(ManagedNode):
         self._status = self.create_publisher(TaskStatus, "/sim/task_status", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_service(SetTask, "/sim/set_task", self._on_set_task)
-        self.create_timer(SCENE_PERIOD_S, self._publish_scene)
-        self.create_timer(STATUS_PERIOD_S, self._publish_status)
-        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        wall = RosClock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(PAUSED_PERIOD_S, self._publish_paused, clock=wall)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=wall)
 
     # Tasks
 
@@ -133,12 +151,30 @@ class SimulatorNode(ManagedNode):
                 self._simulation.set_action_delay(parameter.value)
             elif parameter.name == "viewer_camera_rate":
                 self._viewer.set_rate(VIEWER_CAMERA, parameter.value)
+            elif parameter.name == "step_size":
+                self._time.step_size = parameter.value
+            elif parameter.name == "real_time_factor" and (reason := self._time.set_speed(parameter.value)):
+                return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
 
     # Outputs
 
-    def _publish_joints(self, reading: JointReading) -> None:
+    def _on_state(self, reading: JointReading) -> None:
+        """Publish a state of the world, every 10 ms of simulated time; called by the physics thread."""
+        self._time.publish()  # first: what follows is not of the future
         self._joints.publish(joints_to_msg(reading))
+        self._states += 1
+        if self._states % SCENE_EVERY == 0:
+            self._publish_scene()
+        if self._states % STATUS_EVERY == 0:
+            self._publish_status()
+
+    def _publish_paused(self) -> None:
+        """While the world stands still, tell those who come now its time and its truth."""
+        if self._physics.paused:
+            self._time.publish()
+            self._publish_scene()
+            self._publish_status()
 
     def _publish_shot(self, shot: Shot) -> None:
         images, infos, frame = self._images[shot.camera]
@@ -151,7 +187,9 @@ class SimulatorNode(ManagedNode):
     def _publish_status(self) -> None:
         task = self._simulation.task()
         if task is not None:
-            message = TaskStatus(header=header(time.time_ns()), instruction=task.instruction, family=task.family)
+            message = TaskStatus(
+                header=header(self._loop_clock.stamp_ns()), instruction=task.instruction, family=task.family
+            )
             message.success, message.elapsed = task.success, task.elapsed
             message.real_time_factor = self._physics.real_time_factor
             self._status.publish(message)
@@ -160,15 +198,20 @@ class SimulatorNode(ManagedNode):
         now, frames, refused = time.monotonic(), self._cameras.frames, self._commands.refused.total()
         before, frames_before, refused_before = self._seen
         self._seen = (now, frames, refused)
-        rate, wanted = (frames - frames_before) / max(now - before, 1e-3), self._cameras.wanted_hz
-        factor = self._physics.real_time_factor
-        slow = f"slower than real time: {factor:.2f}" if factor < SLOW else ""
+        factor, aim = self._physics.real_time_factor, self._physics.aim
+        rate, wanted = (frames - frames_before) / max(now - before, 1e-3), self._cameras.wanted_hz * aim
+        than = "real time" if aim == 1.0 else f"the real-time factor {aim:g}"
+        slow = f"slower than {than}: {factor:.2f}" if factor < SLOW * aim else ""
         late = f"{rate:.1f} of {wanted:.1f} images a second" if rate < wanted * SLOW - 1.0 else ""
         wrong = self._commands.last_refusal if refused > refused_before else ""
-        physics = {"real_time_factor": f"{factor:.3f}", "lost_s": f"{self._physics.lost_s:.2f}"}
+        physics = {
+            "paused": self._physics.paused,
+            "real_time_factor": f"{factor:.3f}",
+            "lost_s": f"{self._physics.lost_s:.2f}",
+        }
         camera = {"rate_hz": f"{rate:.1f}", "frames": frames, "render_ms": f"{self._cameras.render_s * 1e3:.1f}"}
         commands = {"accepted": self._commands.accepted, "refused": refused, **self._commands.refused}
-        message = DiagnosticArray(header=header(time.time_ns()))
+        message = DiagnosticArray(header=header(self._loop_clock.stamp_ns()))
         message.status = [
             status_to_msg("simulator_node: physics", slow, physics),
             status_to_msg("simulator_node: cameras", late, camera),

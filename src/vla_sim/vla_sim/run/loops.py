@@ -78,7 +78,17 @@ class CameraLoop(Loop):
         failed: Callable[[str], None],
         nice: int = CAMERA_NICE,
     ) -> None:
-        """`clock`: of the rates and the delay; `rates_hz`: of each camera by its name in the scene; `size`: (height, width); `nice`: of the thread."""
+        """Prepare the thread, which `start` begins.
+
+        Args:
+            simulation: the world that is drawn.
+            clock: time of the rates and the delay.
+            rates_hz: rate of each camera by its name in the scene; 0 turns it off.
+            size: height and width [pixels].
+            publish: called with each picture.
+            failed: called with the text of an exception that ended the thread.
+            nice: niceness of the thread.
+        """
         super().__init__("cameras", failed)
         self._simulation, self._clock, self._publish, self._size, self._nice = simulation, clock, publish, size, nice
         self._rates = dict(rates_hz)

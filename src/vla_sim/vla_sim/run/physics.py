@@ -67,21 +67,22 @@ class PhysicsLoop(Loop):
         self._pacer.restart(time.monotonic())
         tick = time.monotonic()
         while not self._stopping.is_set():
-            if self._paused:
-                self._take_owed()
-                self._pacer.restart(time.monotonic())
-            else:
-                self._advance(self._pacer.due(time.monotonic()))
+            with self._changed:  # so that the world stands still when `pause` returns
+                if self._paused:
+                    self._take_owed()
+                    self._pacer.restart(time.monotonic())
+                else:
+                    self._advance(self._pacer.due(time.monotonic()))
             tick = max(tick + TICK_S, time.monotonic())
             self._stopping.wait(max(0.0, tick - time.monotonic()))
 
     def _take_owed(self) -> None:
-        owed = self._owed
-        if owed:
-            self._advance(owed)
-            with self._changed:
-                self._owed = max(0, self._owed - owed)
-                self._changed.notify_all()
+        if self._owed:
+            self._advance(self._owed)
+            if self._phase:
+                self._publish(self._simulation.joints())
+            self._owed = 0
+            self._changed.notify_all()
 
     def _advance(self, steps: int) -> None:
         end_ns = self._stamp_after(steps)

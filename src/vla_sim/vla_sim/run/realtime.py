@@ -38,9 +38,10 @@ class Pacer:
     def due(self, now: float) -> int:
         """Steps to take now; they count as taken."""
         backlog = now - self.time_of_state
-        if backlog > MAX_BACKLOG_S:
-            self.time_of_state += backlog - MAX_BACKLOG_S
-            self.lost_s += backlog - MAX_BACKLOG_S
+        most = MAX_BACKLOG_S + self._timestep / self.speed  # a step that is not yet due is no backlog
+        if backlog > most:
+            self.time_of_state += backlog - most
+            self.lost_s += backlog - most
         steps = max(0, int((now - self.time_of_state) * self.speed / self._timestep + 1e-6))
         self.time_of_state += steps * self._timestep / self.speed
         self._steps += steps

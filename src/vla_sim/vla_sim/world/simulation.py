@@ -30,7 +30,7 @@ class DivergedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class JointReading:
-    """Arm joints, then fingers. `stamp_ns` is the wall time of this state."""
+    """Arm joints, then fingers. `stamp_ns` is the ROS time of this state."""
 
     stamp_ns: int
     names: tuple[str, ...]
