@@ -59,6 +59,8 @@ def test_seed_is_a_whole_number(text):
         ({"policy": "rt1", "decode": "beam"}, "only policy:=rt2"),
         ({"policy": "expert", "narrow": "false"}, "only policy:=rt2"),
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
+        ({"sim": "gazebo", "sim_time": "true"}, "only sim:=mujoco"),
+        ({"real_time_factor": "2.0"}, "wall clock"),
     ],
 )
 def test_impossible_combinations_are_refused_with_the_reason(given, because):
@@ -102,6 +104,14 @@ def test_every_valid_combination_resolves_to_one_of_each_node(given):
         if isinstance(start, NodeStart):
             assert start.parameters.get("use_sim_time", False) is (given["sim"] == "gazebo")
             assert "{" not in " ".join(start.arguments)
+
+
+def test_on_simulated_time_every_node_uses_it_and_the_simulator_publishes_it():
+    starts = GRAPH.resolve({"sim_time": "true", "real_time_factor": "0.5"}, SHARE)
+    parameters = {start.name: start.parameters for start in starts}
+    simulator = parameters.pop("simulator_node")
+    assert (simulator["sim_time"], simulator["real_time_factor"]) == (True, 0.5)
+    assert all(values["use_sim_time"] is True for values in parameters.values())
 
 
 def test_every_argument_and_condition_is_used_and_known():

@@ -80,7 +80,9 @@ ARGUMENTS = (
     Argument(
         "seed", "0", "Seed of the simulated table that is laid out at the start.", kind=int, low=0, high=2**31 - 1
     ),
-    Argument("sim_time", "false", "true: the simulator publishes /clock and every node runs on it.", BOOLEAN, kind=bool),
+    Argument(
+        "sim_time", "false", "true: the simulator publishes /clock and every node runs on it.", BOOLEAN, kind=bool
+    ),
     Argument(
         "real_time_factor", "1.0", "Simulated seconds per wall second, with sim_time.", kind=float, low=0.05, high=20.0
     ),

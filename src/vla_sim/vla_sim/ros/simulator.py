@@ -56,7 +56,9 @@ class SimulatorNode(ManagedNode):
         self._loop_clock: LoopClock = simulated or WallClock()
         self._create_outputs(settings)
         arm_topic = settings.arm_command_topic or world.robot.arm_command_topic
-        self._commands = CommandIntake(self, self._simulation, self._loop_clock, arm_topic, settings.gripper_command_topic)
+        self._commands = CommandIntake(
+            self, self._simulation, self._loop_clock, arm_topic, settings.gripper_command_topic
+        )
         self._physics = PhysicsLoop(self._simulation, self._on_state, self._on_failure, simulated)
         self._time = TimeControl(self, self._physics, simulated, settings.step_size)
         self._cameras, self._viewer = self._create_cameras(settings)
