@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
+from vla_controller.motion.stream import LEAD
 from vla_core.robot import RobotConfig, load_robot_config
 
 DT = 0.05
@@ -42,6 +43,14 @@ def fr3(make_bench: Callable[[str], Bench]) -> Bench:
 @pytest.fixture(params=["fr3", "panda", "wx250s"])
 def config(request: pytest.FixtureRequest) -> RobotConfig:
     return load_robot_config(request.param)
+
+
+def told(msg: object, moment: float, field: str = "positions") -> np.ndarray:
+    """What a trajectory wants of the joints (n,) at a time of the wall clock [s], on straight lines between points."""
+    start = msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec or time.time()
+    times = [start + point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec for point in msg.points]
+    rows = np.array([getattr(point, field) for point in msg.points])
+    return np.array([np.interp(moment, times, row) for row in rows.T])
 
 
 class Arm:
@@ -99,7 +108,7 @@ class Arm:
         self.commands.append(msg)
         self.arrivals.append(time.monotonic())
         self.times.append(time.time())
-        self.q = np.array(msg.points[0].positions)
+        self.q = told(msg, time.time() + DT)
 
     def instruct(self, name: str, stop: bool = False) -> None:
         from vla_msgs.msg import Instruction
@@ -150,11 +159,16 @@ class Arm:
         self.wait(lambda: len(self.statuses) > count and self.statuses[-1].state == state)
 
     def speed(self) -> float:
-        return float(np.max(np.abs(self.commands[-1].points[0].velocities)))
+        return float(np.max(np.abs(told(self.commands[-1], self.times[-1] + DT + LEAD, "velocities"))))
+
+    def speeds(self) -> np.ndarray:
+        """Of the fastest joint, as each command wants it when the next one is due [rad/s]."""
+        pairs = zip(list(self.commands), list(self.times), strict=False)
+        return np.array([np.max(np.abs(told(msg, arrival + DT + LEAD, "velocities"))) for msg, arrival in pairs])
 
     def assert_within_limits(self, rate: float) -> None:
         """Every setpoint that came, and every difference of two that were sent one tick apart."""
-        points = [command.points[0] for command in self.commands]
+        points = [point for command in self.commands for point in command.points]
         q, qd, qdd = (np.array([getattr(p, n) for p in points]) for n in ("positions", "velocities", "accelerations"))
         limits = CONFIG.limits
         assert np.all(q >= limits.lower - 1e-9)
@@ -165,6 +179,7 @@ class Arm:
         times = np.array([s.header.stamp.sec + 1e-9 * s.header.stamp.nanosec for s in told])
         since = np.array([s.tick_period for s in told[1:]])
         neighbours = np.abs(np.diff(times) - since) < 1e-3  # not by the rate: a late tick lies close to the next
+        neighbours &= since < 1.0 / rate + 0.01  # after a late one the arm has gone on along the stop
         assert neighbours.any()
         q, qdd = (np.array([getattr(s, name) for s in told]) for name in ("setpoint", "setpoint_acceleration"))
         assert np.all(np.abs(np.diff(q, axis=0))[neighbours] * rate <= limits.velocity + 1e-6)

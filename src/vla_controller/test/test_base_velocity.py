@@ -135,4 +135,4 @@ def test_twists_over_dds_follow_the_chunk_inside_the_limits_and_end_at_zero(
     changes = np.abs(np.diff(rows, axis=0))
     assert np.median(changes[changes > 1e-6]) <= 1.0 * DT * 1.01  # at most a tick's worth of acceleration
     assert changes.max() < 0.2  # a busy machine loses a few
-    assert all(np.allclose(command.points[0].positions, CONFIG.home, atol=1e-6) for command in arm.commands)
+    assert all(np.allclose(command.points[-1].positions, CONFIG.home, atol=1e-6) for command in arm.commands)

@@ -26,7 +26,7 @@ def test_a_working_life(arm, start: Callable) -> None:
 
     arm.sending = True
     arm.wait_for_state(1)
-    assert list(arm.commands[0].points[0].positions) == CONFIG.home.tolist()
+    assert list(arm.commands[0].points[-1].positions) == CONFIG.home.tolist()
     assert arm.commands[0].joint_names == JOINTS
     assert arm.poses[-1].header.frame_id == CONFIG.base_frame
     assert (arm.poses[-1].header.stamp.sec, arm.poses[-1].header.stamp.nanosec) in arm.stamps

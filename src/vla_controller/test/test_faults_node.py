@@ -66,10 +66,6 @@ def moving(arm) -> bool:
     return bool(arm.commands) and len(arm.statuses) > 10 and arm.speed() > 0.3
 
 
-def speeds(arm) -> np.ndarray:
-    return np.array([max(abs(v) for v in command.points[0].velocities) for command in arm.commands])
-
-
 @pytest.mark.parametrize("rate", [20.0, 100.0])
 def test_a_policy_killed_in_mid_motion(arm, start: Callable, policy: subprocess.Popen, rate: float) -> None:
     start(f"rate:={rate}")
@@ -81,9 +77,9 @@ def test_a_policy_killed_in_mid_motion(arm, start: Callable, policy: subprocess.
     stamp = last.header.stamp.sec + 1e-9 * last.header.stamp.nanosec
     due = stamp + BUDGET + (len(last.steps) - 1) * last.period
     arm.wait(lambda: arm.times[-1] > due + REST_TIME + 0.5)
-    resting = np.nonzero(speeds(arm) > 0.0)[0][-1] + 1
+    resting = np.nonzero(arm.speeds() > 0.0)[0][-1] + 1
     assert arm.times[resting] < due + REST_TIME + SLACK
-    assert np.all(speeds(arm)[resting:] == 0.0)
+    assert np.all(arm.speeds()[resting:] == 0.0)
     arm.assert_within_limits(rate)
     assert arm.statuses[-1].state == 1
 

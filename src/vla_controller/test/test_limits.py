@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vla_controller.bench.rig import Bench
-from vla_controller.motion.limiter import JointState, SetpointLimiter
+from vla_controller.motion.limiter import SetpointLimiter, parts_of
+from vla_controller.motion.motion import JointState, Motion
 from vla_core.action import ActionMode, ActionStep
 from vla_core.robot import load_robot_config
 from vla_core.rotation import Pose, from_rotation_vector
@@ -75,9 +76,13 @@ def test_the_limiter_alone_survives_any_wish_and_goal(robot: str, rate: float) -
     state = limiter.start(0.5 * (limits.lower + limits.upper), np.zeros(len(limits.lower)))
     for _ in range(400):
         goal = rng.uniform(limits.lower - 1.0, limits.upper + 1.0)
-        noise = [rng.normal(size=goal.shape) * scale for scale in (0.02, 0.5, 5.0)]
-        wish = JointState(state.q + noise[0], state.qd + noise[1], state.qdd + noise[2])
-        after = limiter.track(state, wish, goal)
+        times = parts_of(1.0 / rate)
+        noise = [rng.normal(size=(len(times), len(goal))) * scale for scale in (0.02, 0.5, 5.0)]
+        wish = Motion(times, state.q + noise[0], state.qd + noise[1], state.qdd + noise[2])
+        way = limiter.track(state, wish, goal)
+        after = way.end
+        assert np.all(np.abs(way.qd) <= limits.velocity)
+        assert np.all(np.abs(way.qdd) <= limits.acceleration)
         assert np.all(after.q >= limits.lower - EPS)
         assert np.all(after.q <= limits.upper + EPS)
         assert np.all(np.abs(after.qd) <= limits.velocity)
@@ -96,7 +101,7 @@ def test_a_stop_is_foreseen_exactly() -> None:
         low, high = limiter._stopping_range(state)
         path = [state.q]
         while not state.at_rest:
-            state = limiter.brake(state)
+            state = limiter.brake(state).end
             path.append(state.q)
         assert np.allclose(np.min(path, axis=0), low, atol=1e-5)
         assert np.allclose(np.max(path, axis=0), high, atol=1e-5)
@@ -108,7 +113,8 @@ def test_a_wish_full_speed_into_a_joint_stop_ends_before_it() -> None:
     state = limiter.start(0.5 * (limits.lower + limits.upper), np.zeros(7))
     for _ in range(200):
         fast = JointState(state.q + 0.05 * state.qd, np.minimum(state.qd + 0.2, 0.99 * limits.velocity), state.qdd)
-        state = limiter.track(state, fast, limits.upper + 1.0)
+        wish = Motion.standing(state, parts_of(0.05)).ending(fast)
+        state = limiter.track(state, wish, limits.upper + 1.0).end
     assert np.all(state.q <= limits.upper + EPS)
     assert np.allclose(state.q, limits.upper, atol=5e-3)
     assert np.max(np.abs(state.qd)) < 1e-6

@@ -12,6 +12,7 @@ import pytest
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.bench.rig import Bench
 from vla_controller.motion.servo import twist_between
+from vla_controller.motion.stream import LEAD
 from vla_core.action import ActionStep
 from vla_core.robot import RobotConfigError, load_robot_config
 from vla_core.rotation import Pose, apply_delta, rotation_between
@@ -34,7 +35,7 @@ class Receiver:
         self.sent.append(msg)
 
 
-def messages(bench: Bench, name: str, lag: np.ndarray | None = None) -> list[Any]:
+def messages(bench: Bench, name: str, lag: np.ndarray | None = None, timed: bool = True) -> list[Any]:
     """What the output ``name`` sends during a motion of an arm that is off by ``lag`` (n,) [rad]."""
     from vla_controller.ros.outputs import ArmOutput, find_output
 
@@ -46,20 +47,41 @@ def messages(bench: Bench, name: str, lag: np.ndarray | None = None) -> list[Any
     before = bench.q
     for _ in range(14):
         row = bench.tick()
-        output.send(row, kinematics, before if lag is None else before + lag)
+        output.send(row, kinematics, before if lag is None else before + lag, timed)
         before = row.q
     return receiver.sent
 
 
-def test_joint_trajectory_has_positions_velocities_and_accelerations(bench: Bench) -> None:
-    for msg, row in zip(messages(bench, "joint_trajectory"), bench.setpoints, strict=True):
-        (point,) = msg.points
+def test_joint_trajectories_pass_the_setpoint_and_end_at_rest(bench: Bench) -> None:
+    sent = messages(bench, "joint_trajectory")
+    due = []
+    for msg, row in zip(sent, bench.setpoints, strict=True):
         assert list(msg.joint_names) == list(bench.controller.config.joints)
-        assert np.array_equal(point.positions, row.q)
+        (point,) = [point for point in msg.points if np.array_equal(point.positions, row.q)][:1]
         assert np.array_equal(point.velocities, row.qd)
         assert np.array_equal(point.accelerations, row.qdd)
-        assert point.time_from_start.nanosec == 50_000_000
+        due.append(absolute(msg, point) - row.stamp)
+        assert not any(msg.points[-1].velocities)
+        assert not any(msg.points[-1].accelerations)
+    assert max(due) < DT + LEAD + 0.2  # the first one leaves the arm time to come to the setpoint
+
+
+def test_without_a_common_clock_times_count_from_arrival(bench: Bench) -> None:
+    for msg, row in zip(messages(bench, "joint_trajectory", timed=False), bench.setpoints, strict=True):
+        first = msg.points[0]
         assert (msg.header.stamp.sec, msg.header.stamp.nanosec) == (0, 0)
+        assert np.array_equal(first.positions, row.q)
+        assert not first.accelerations  # the receiver knows none of the arm
+        assert seconds(first.time_from_start) >= DT
+        assert not any(msg.points[-1].velocities)
+
+
+def seconds(time: Any) -> float:
+    return float(time.sec + 1e-9 * time.nanosec)
+
+
+def absolute(msg: Any, point: Any) -> float:
+    return seconds(msg.header.stamp) + seconds(point.time_from_start)
 
 
 def test_forward_position_has_the_positions_in_the_robots_order(bench: Bench) -> None:

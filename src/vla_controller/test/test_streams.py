@@ -19,7 +19,7 @@ from vla_controller.bench.streams import STREAMS, run_stream, start_pose
 from vla_controller.bench.sweep import SweepSettings, run_streams
 from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.follower import Follower
-from vla_controller.motion.limiter import JointState
+from vla_controller.motion.motion import JointState
 from vla_controller.motion.planner import Planner
 from vla_controller.refusals import RefusalLog
 from vla_core.action import ActionMode, ActionStep
@@ -89,7 +89,7 @@ def test_what_creeps_is_still_on_the_last_tick_and_not_before(make_bench: Callab
         follower.begin(creeping)
         step = follower.advance(creeping, planner, planner.rest_by - ticks * dt)
         assert step.hindrance is None
-        assert (step.state.qd.any() or step.state.qdd.any()) == moves
+        assert (step.way.end.qd.any() or step.way.end.qdd.any()) == moves
 
 
 def test_the_account_sees_what_is_broken(fr3: Bench) -> None:

@@ -15,8 +15,8 @@ from vla_controller.arm.kinematics import Kinematics
 from vla_controller.intake.intake import Intake
 from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.base_velocity import BaseVelocity
-from vla_controller.motion.follower import Follower
-from vla_controller.motion.limiter import JointState
+from vla_controller.motion.follower import Advance, Follower
+from vla_controller.motion.motion import JointState, Motion
 from vla_controller.motion.planner import Planner
 from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.refusals import Refusal, RefusalLog
@@ -176,20 +176,26 @@ class ArmController:
         verdict = self.judge(chunk, now)
         return verdict if isinstance(verdict, Refusal) else self.follow(verdict, now)
 
+    def coast(self, seconds: float) -> None:
+        """The tick is ``seconds`` late: the arm has gone on along the stop that every setpoint ends with."""
+        if self._state is not None:
+            self._state = self._follower.coast(self._state, seconds)
+
     def tick(self, now: float) -> Setpoint | None:
         """Advance by one tick at time ``now`` [s]; None while no joint state has come."""
         self._look_around(now)
         if self._state is None:
             return None
         self._planner.advance_gripper(now)
-        if self._planner.active:
-            self._state = self._advance(self._state, now)
-        else:
-            self._state = self._follower.brake(self._state)
+        before = self._state
+        step = self._advance(before, now) if self._planner.active else self._follower.brake(before)
+        self._state = step.way.end
         outcome = self._owner.judge(now, self._state.at_rest, self._watch.q)
         if outcome is not None:
             self.halt(f"trajectory: {outcome.text}")
-        return self._setpoint(self._state, now)
+        start = Motion.standing(before, np.zeros(1))
+        ahead = start.then(step.way).then(step.stop.part(slice(1, None)).shifted(self._dt))
+        return self._setpoint(self._state, ahead, now)
 
     def _finish(self, reason: str) -> None:
         self._planner.clear()
@@ -215,7 +221,7 @@ class ArmController:
         if silence is not None:
             self.halt(self.log.add(silence).reason)
 
-    def _advance(self, state: JointState, now: float) -> JointState:
+    def _advance(self, state: JointState, now: float) -> Advance:
         if math.isnan(self._latency) and self._chunk is not None:
             self._latency = now - self._chunk.stamp
         step = self._follower.advance(state, self._planner, now)
@@ -223,9 +229,9 @@ class ArmController:
             self.halt(self.log.add(step.hindrance).reason)
         elif step.done and not self._owner.active:
             self._finish("the last step is done")
-        return step.state
+        return step
 
-    def _setpoint(self, state: JointState, now: float) -> Setpoint:
+    def _setpoint(self, state: JointState, ahead: Motion, now: float) -> Setpoint:
         chunk = self._chunk
         return Setpoint(
             stamp=now,
@@ -240,6 +246,7 @@ class ArmController:
             chunk_stamp=chunk.stamp if chunk is not None else math.nan,
             stamp_to_setpoint=self._latency,
             reason=self._reason,
+            ahead=ahead,
             base=self._base.tick(now),
         )
 

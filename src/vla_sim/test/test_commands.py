@@ -72,7 +72,7 @@ def test_rounding_at_a_stop_is_let_through():
 
 
 @given(st.floats(0.0, 0.45), st.integers(1, 5))
-def test_a_stamp_moves_the_times_and_drops_what_is_past(age, count):
+def test_a_stamp_moves_the_times_and_keeps_the_segment_of_now(age, count):
     points = [replace(GOOD, time_from_start=0.1 * (i + 1)) for i in range(count)]
     end = points[-1].time_from_start
     if age > end:
@@ -82,8 +82,15 @@ def test_a_stamp_moves_the_times_and_drops_what_is_past(age, count):
         return
     left = check_trajectory(NAMES, points, JOINTS, age)
     assert left[-1].time_from_start == pytest.approx(end - age)
-    assert all(point.time_from_start >= 0.0 for point in left)
-    assert len(left) == sum(point.time_from_start - age >= 0.0 for point in points)
+    assert all(point.time_from_start > 0.0 for point in left[1:])
+    assert len(left) == min(count, 1 + sum(point.time_from_start - age > 0.0 for point in points))
+
+
+def test_accelerations_stay_with_their_points():
+    points = [replace(GOOD, accelerations=()), replace(LATER, accelerations=(1.0, 2.0, 3.0))]
+    first, last = check_trajectory(NAMES, points, JOINTS)
+    assert first.accelerations is None
+    np.testing.assert_array_equal(last.accelerations, (1.0, 2.0, 3.0))
 
 
 def test_positions_alone_get_velocities_of_a_smooth_path():

@@ -73,3 +73,19 @@ def test_no_points_stop_at_the_desired_state(start, gaps, later):
     held, velocity = spline.sample(NOW + later + 0.5)
     np.testing.assert_array_equal(held, position)
     np.testing.assert_array_equal(velocity, 0.0)
+
+
+@given(VALUES, VALUES, SPEEDS, SPEEDS, st.floats(0.02, 0.5), st.floats(0.0, 1.0))
+def test_points_with_accelerations_are_joined_by_quintics(start, coefficients, slope, bend, span, share):
+    def polynomial(t):
+        q = start + t * (slope + t * (bend + t * t * coefficients))  # of degree 4: a quintic must meet it
+        qd = slope + t * (2 * bend + 4 * t * t * coefficients)
+        return q, qd, 2 * bend + 12 * t * t * coefficients
+
+    points = tuple(TrajectoryPoint(t, *polynomial(t)) for t in (-0.5 * span, 0.5 * span))
+    spline = JointSpline(start + 1.0)  # a trajectory that began before is followed at once, wherever the arm was
+    spline.follow(NOW, points)
+    position, velocity = spline.sample(NOW + (share - 0.5) * span * 0.999)
+    wanted = polynomial((share - 0.5) * span * 0.999)
+    np.testing.assert_allclose(position, wanted[0], atol=1e-9)
+    np.testing.assert_allclose(velocity, wanted[1], atol=1e-6)

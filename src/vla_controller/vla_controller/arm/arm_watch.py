@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from vla_core.robot import JointLimits
 
-from vla_controller.motion.limiter import JointState
+from vla_controller.motion.motion import JointState
 from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]

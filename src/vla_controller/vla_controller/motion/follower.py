@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,8 @@ from vla_core.robot import RobotConfig
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import Workspace
-from vla_controller.motion.limiter import JointState, SetpointLimiter
+from vla_controller.motion.limiter import SetpointLimiter
+from vla_controller.motion.motion import JointState, Motion
 from vla_controller.motion.planner import Planner
 from vla_controller.motion.smoothing import ReferenceFilter
 from vla_controller.motion.stop_guard import StopGuard
@@ -27,9 +28,10 @@ _SETTLED = 1e-4  # [rad], [rad/s] within which a path counts as done
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Where the arm is to be one tick on, and what that means for the path."""
+    """Where the arm goes in one tick, the stop after it, and what that means for the path."""
 
-    state: JointState
+    way: Motion
+    stop: Motion
     hindrance: Refusal | None = None  # why the arm brakes instead of following
     done: bool = False  # the path's end is reached, or was not in time
 
@@ -41,7 +43,7 @@ class Follower:
         """``smoothing`` [s] of the reference, ``dt`` [s] between ticks."""
         limits = config.limits
         self._limiter = SetpointLimiter(limits, dt)
-        self._guard = StopGuard(self._limiter, kinematics, Workspace.of(config), dt)
+        self._guard = StopGuard(kinematics, Workspace.of(config), dt)
         self._filter = ReferenceFilter(smoothing, dt)
         self._reach = _TOP_SPEED_SHARE * limits.velocity * dt
         self._smoothing, self._dt = smoothing, dt
@@ -60,9 +62,14 @@ class Follower:
         """What was wanted does not count any more."""
         self._wanted.clear()
 
-    def brake(self, state: JointState) -> JointState:
+    def brake(self, state: JointState) -> Advance:
         """One tick of the hardest stop that the limits allow."""
-        return self._limiter.brake(state)
+        way = self._limiter.brake(state)
+        return Advance(way, self._limiter.stop(way.end))
+
+    def coast(self, state: JointState, seconds: float) -> JointState:
+        """Where the arm is when ``seconds`` of the hardest stop from ``state`` have passed."""
+        return self._limiter.coast(state, seconds)
 
     def advance(self, state: JointState, planner: Planner, now: float) -> Advance:
         """One tick along the planner's path, from ``state`` at ``now`` [s]."""
@@ -70,16 +77,17 @@ class Follower:
         target = planner.target(ahead, self._dt, self._filter.input, self._reach)
         self._wanted.append((ahead, target))
         wish, over = self._filter.step(state, target), now >= end and planner.over
-        if over and np.max(np.abs(wish.q - target)) < _SETTLED and np.max(np.abs(wish.qd)) < _SETTLED:
-            wish = JointState(target, np.zeros_like(target), np.zeros_like(target))
-        after = self._limiter.track(state, wish, target)
-        if after.at_rest and now + 2.0 * self._dt > planner.rest_by + 1e-6:  # the next tick would be too late to say so
-            after = after.still()
-        hindrance = self._guard.check(state, after, now, planner.rest_by, planner.boxed)
+        if over and np.max(np.abs(wish.q[-1] - target)) < _SETTLED and np.max(np.abs(wish.qd[-1])) < _SETTLED:
+            wish = wish.ending(JointState(target, np.zeros_like(target), np.zeros_like(target)))
+        way = self._limiter.track(state, wish, target)
+        if way.end.at_rest and now + 2.0 * self._dt > planner.rest_by + 1e-6:  # the next tick would be too late for it
+            way = way.ending(way.end.still())
+        stop = self._limiter.stop(way.end)
+        hindrance = self._guard.check(state, stop, now, planner.rest_by, planner.boxed)
         if hindrance is not None:
-            return Advance(self._limiter.brake(state), hindrance)
-        arrived = after.at_rest and bool(np.max(np.abs(after.q - target)) < _SETTLED)
-        return Advance(after, done=over and (arrived or now - end > _SETTLE_TIME))
+            return replace(self.brake(state), hindrance=hindrance)
+        arrived = way.end.at_rest and bool(np.max(np.abs(way.q[-1] - target)) < _SETTLED)
+        return Advance(way, stop, done=over and (arrived or now - end > _SETTLE_TIME))
 
     def wanted(self, time: float, otherwise: Array) -> Array:
         """Where the path wanted the joints (n,) [rad] at ``time`` [s]; ``otherwise`` without one."""

@@ -4,38 +4,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import ruckig
 from vla_core.robot import JointLimits
 
+from vla_controller.motion.motion import JointState, Motion
+
 Array = npt.NDArray[np.float64]
 
-_REST_VELOCITY = 1e-5  # [rad/s]
-_REST_ACCELERATION = 1e-3  # [rad/s^2]
 _SHARE = 0.999  # of the limits that is used, so that rounding never exceeds them
 _GLANCE = 0.02  # [s] of a stop between the places at which it is looked at, or a little less
 _MARGIN = 1e-6  # [rad] kept free before a position limit, for rounding
+_PART = 0.01  # [s] at most, between the states of one tick
 
 
-@dataclass(frozen=True, slots=True)
-class JointState:
-    """Positions [rad], velocities [rad/s] and accelerations [rad/s^2] of the arm's joints, each (n,)."""
-
-    q: Array
-    qd: Array
-    qdd: Array
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing moves any more."""
-        return bool(np.all(np.abs(self.qd) < _REST_VELOCITY) and np.all(np.abs(self.qdd) < _REST_ACCELERATION))
-
-    def still(self) -> JointState:
-        """The same positions, with velocities and accelerations exactly zero."""
-        return JointState(self.q, np.zeros_like(self.q), np.zeros_like(self.q))
+def parts_of(dt: float) -> Array:
+    """Times (k,) [s] after the beginning of a tick of ``dt`` [s] at which its states are told; the last is its end."""
+    count = max(1, math.ceil(dt / _PART - 1e-6))
+    return dt * np.arange(1, count + 1) / count
 
 
 class SetpointLimiter:
@@ -50,6 +38,7 @@ class SetpointLimiter:
         """``dt`` [s] is the time that one call of a method advances."""
         n = len(limits.lower)
         self._dt = dt
+        self._times = parts_of(dt)
         self._glance = dt / math.ceil(dt / _GLANCE - 1e-6)
         self._limits = limits
         self._lower, self._upper = limits.lower.copy(), limits.upper.copy()
@@ -78,12 +67,14 @@ class SetpointLimiter:
         self._upper = np.maximum(limits.upper, high)
         return state
 
-    def brake(self, state: JointState) -> JointState:
+    def brake(self, state: JointState) -> Motion:
         """One tick of the hardest stop that the limits allow."""
-        after = state if state.at_rest else self._advance(self._brake, state) or state
-        return after.still() if after is state or after.at_rest else after
+        motion = None if state.at_rest else self._advance(self._brake, state)
+        if motion is None:
+            return Motion.standing(state.still(), self._times)
+        return motion.ending(motion.end.still()) if motion.end.at_rest else motion
 
-    def track(self, state: JointState, wish: JointState, goal: Array) -> JointState:
+    def track(self, state: JointState, wish: Motion, goal: Array) -> Motion:
         """One tick: each joint takes its ``wish`` if it can be reached, else heads for ``goal`` [rad] to stop there.
 
         A joint that could then no longer stop before its position limits brakes.
@@ -92,34 +83,39 @@ class SetpointLimiter:
         allowed = self._reachable(state, wish)
         if not np.all(allowed):
             candidate = _choose(allowed, wish, self._head(state, goal))
-        low, high = self._stopping_range(candidate)
+        low, high = self._stopping_range(candidate.end)
         safe = (low >= self._lower) & (high <= self._upper)
         return candidate if np.all(safe) else _choose(safe, candidate, self.brake(state))
 
-    def stop(self, state: JointState) -> tuple[float, Array]:
-        """How long the hardest stop from ``state`` takes [s], and joints on the way and at its end (k, n) [rad].
-
-        Among them are the setpoints of that stop, one a tick.
-        """
+    def stop(self, state: JointState) -> Motion:
+        """The hardest stop from ``state``, which comes first, to exact rest; its setpoints are among its states."""
         if state.at_rest or not self._load(self._brake, state):
-            return 0.0, state.q[None]
+            return Motion.standing(state.still(), np.zeros(1))
         duration = self._trajectory.duration
-        times = [*np.arange(self._glance, duration, self._glance).tolist(), duration]
-        return duration, np.array([self._trajectory.at_time(time)[0] for time in times])
+        times = np.arange(0.0, duration, self._glance)
+        motion = self._sample(np.append(times[times < max(duration - 0.5 * self._glance, _MARGIN)], duration))
+        return motion.ending(motion.end.still())
 
-    def _reachable(self, state: JointState, wish: JointState) -> npt.NDArray[np.bool_]:
-        """Whether a joint can be in the state ``wish`` after one tick, and stay below its top speed after that."""
-        limits = self._limits
+    def coast(self, state: JointState, seconds: float) -> JointState:
+        """``state`` after ``seconds`` of the hardest stop."""
+        if state.at_rest or not self._load(self._brake, state):
+            return state
+        end = self._sample(np.array([min(seconds, self._trajectory.duration)])).end
+        return end.still() if end.at_rest else end
+
+    def _reachable(self, state: JointState, wish: Motion) -> npt.NDArray[np.bool_]:
+        """Whether a joint can go through the states ``wish`` of one tick, and stay below its top speed after that."""
+        limits, step = self._limits, self._times[0]
         coasting = wish.qd + wish.qdd * np.abs(wish.qdd) / (2.0 * limits.jerk)
-        mean_speed, mean_push = (wish.q - state.q) / self._dt, (wish.qd - state.qd) / self._dt
-        speed = np.max(np.abs((wish.qd, coasting, mean_speed)), axis=0)
-        push = np.maximum(np.abs(wish.qdd), np.abs(mean_push))
-        jerk_ok = np.abs(wish.qdd - state.qdd) <= _SHARE * limits.jerk * self._dt
-        speed_ok, push_ok = speed <= _SHARE * limits.velocity, push <= _SHARE * limits.acceleration
-        reachable: npt.NDArray[np.bool_] = jerk_ok & speed_ok & push_ok
+        rows = ((state.q, wish.q), (state.qd, wish.qd), (state.qdd, wish.qdd))
+        speed, push, jerk = (np.abs(np.diff(np.vstack(pair), axis=0)) / step for pair in rows)
+        speed = np.maximum(speed, np.maximum(np.abs(wish.qd), np.abs(coasting)))
+        push = np.maximum(push, np.abs(wish.qdd))
+        tops = ((speed, limits.velocity), (push, limits.acceleration), (jerk, limits.jerk))
+        reachable: npt.NDArray[np.bool_] = np.all([(row <= _SHARE * top).all(axis=0) for row, top in tops], axis=0)
         return reachable
 
-    def _head(self, state: JointState, goal: Array) -> JointState:
+    def _head(self, state: JointState, goal: Array) -> Motion:
         self._track.target_position = np.clip(goal, self._lower + _MARGIN, self._upper - _MARGIN).tolist()
         return self._advance(self._track, state) or self.brake(state)
 
@@ -132,11 +128,13 @@ class SetpointLimiter:
         except ruckig.RuckigError:
             return False
 
-    def _advance(self, parameters: ruckig.InputParameter, state: JointState) -> JointState | None:
-        if not self._load(parameters, state):
-            return None
-        q, qd, qdd = self._trajectory.at_time(self._dt)
-        return JointState(np.array(q), np.array(qd), np.array(qdd))
+    def _advance(self, parameters: ruckig.InputParameter, state: JointState) -> Motion | None:
+        return self._sample(self._times) if self._load(parameters, state) else None
+
+    def _sample(self, times: Array) -> Motion:
+        """The loaded trajectory at ``times`` (k,) [s]."""
+        rows = np.array([self._trajectory.at_time(time)[:3] for time in times.tolist()])
+        return Motion(times, rows[:, 0], rows[:, 1], rows[:, 2])
 
     def _stopping_range(self, state: JointState) -> tuple[Array, Array]:
         """Lowest and highest position of each joint during the hardest stop from ``state``.
@@ -157,5 +155,6 @@ class SetpointLimiter:
         return low, high
 
 
-def _choose(condition: npt.NDArray[np.bool_], yes: JointState, no: JointState) -> JointState:
-    return JointState(*(np.where(condition, a, b) for a, b in ((yes.q, no.q), (yes.qd, no.qd), (yes.qdd, no.qdd))))
+def _choose(condition: npt.NDArray[np.bool_], yes: Motion, no: Motion) -> Motion:
+    rows = ((yes.q, no.q), (yes.qd, no.qd), (yes.qdd, no.qdd))
+    return Motion(yes.times, *(np.where(condition, a, b) for a, b in rows))

@@ -9,6 +9,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from vla_controller.motion.motion import Motion
+
 Array = npt.NDArray[np.float64]
 
 
@@ -38,4 +40,5 @@ class Setpoint:
     chunk_stamp: float  # [s]; NaN before the first chunk
     stamp_to_setpoint: float  # [s] chunk_stamp to the first setpoint that follows the chunk; NaN before the first
     reason: str  # why the state is what it is
+    ahead: Motion  # from the setpoint before (time 0) through the tick to this one, then the hardest stop to rest
     base: Array | None = None  # (3,) [m/s, m/s, rad/s] of the mobile base; None where there is none

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vla_controller.motion.limiter import JointState
+from vla_controller.motion.limiter import parts_of
+from vla_controller.motion.motion import JointState, Motion
 
 Array = npt.NDArray[np.float64]
 
@@ -23,7 +24,8 @@ class ReferenceFilter:
         system = np.zeros((5, 5))  # position, velocity, acceleration; input, slope of the input
         system[0, 1] = system[1, 2] = system[3, 4] = 1.0
         system[2, :4] = [-(w**3), -3.0 * w**2, -3.0 * w, w**3]
-        self._transition = _exponential(system * dt)[:3]  # (3, 5)
+        self._times = parts_of(dt)
+        self._transitions = np.array([_exponential(system * time)[:3] for time in self._times])  # (k, 3, 5)
         self._dt = dt
         self._input = np.zeros(0)
 
@@ -36,12 +38,12 @@ class ReferenceFilter:
         """Begin with the input at rest at ``q`` (n,)."""
         self._input = q
 
-    def step(self, state: JointState, target: Array) -> JointState:
-        """State one sample after ``state``, when the input has gone linearly to ``target`` (n,) meanwhile."""
+    def step(self, state: JointState, target: Array) -> Motion:
+        """The tick after ``state``, when the input goes linearly to ``target`` (n,) meanwhile."""
         slope = (target - self._input) / self._dt
-        q, qd, qdd = self._transition @ np.stack((state.q, state.qd, state.qdd, self._input, slope))
+        rows = self._transitions @ np.stack((state.q, state.qd, state.qdd, self._input, slope))
         self._input = target
-        return JointState(q, qd, qdd)
+        return Motion(self._times, rows[:, 0], rows[:, 1], rows[:, 2])
 
 
 def _exponential(matrix: Array) -> Array:

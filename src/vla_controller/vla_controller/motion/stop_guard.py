@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import WORKSPACE_MARGIN, WORKSPACE_SLACK, Workspace
-from vla_controller.motion.limiter import JointState, SetpointLimiter
+from vla_controller.motion.motion import JointState, Motion
 from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
@@ -22,9 +22,9 @@ class StopGuard:
     A state that would break it is not commanded; the arm brakes from the one before, for which the invariant holds.
     """
 
-    def __init__(self, limiter: SetpointLimiter, kinematics: Kinematics, box: Workspace, dt: float) -> None:
+    def __init__(self, kinematics: Kinematics, box: Workspace, dt: float) -> None:
         """``dt`` [s] between ticks."""
-        self._limiter, self._kinematics, self._box, self._dt = limiter, kinematics, box, dt
+        self._kinematics, self._box, self._dt = kinematics, box, dt
         self._room = box.around(box.lower, WORKSPACE_MARGIN)  # smaller with each tick of an arm that comes back
 
     def start(self, q: Array) -> None:
@@ -32,24 +32,23 @@ class StopGuard:
         self._room = self._box.around(self._kinematics.tool_position(q), WORKSPACE_MARGIN)
 
     def check(
-        self, state: JointState, after: JointState, now: float, rest_by: float, boxed: bool = True
+        self, state: JointState, stop: Motion, now: float, rest_by: float, boxed: bool = True
     ) -> Refusal | None:
-        """Why the arm, at ``state``, must not be in ``after`` one tick after ``now``.
+        """Why the arm, at ``state``, must not be where ``stop`` begins one tick after ``now``.
 
-        It rests by ``rest_by`` [s]; ``boxed``: it stays in the workspace, or comes no farther away from it.
+        ``stop`` is the hardest one from there. The arm rests by ``rest_by`` [s]; ``boxed``: it stays in the workspace,
+        or comes no farther away from it.
         """
-        duration, stop = self._limiter.stop(after)
-        ticks = 1 + math.ceil(duration / self._dt - 1e-6)
-        if now + ticks * self._dt > rest_by + 1e-6 and not after.at_rest:
+        ticks = 1 + math.ceil(float(stop.times[-1]) / self._dt - 1e-6)
+        if len(stop.times) > 1 and now + ticks * self._dt > rest_by + 1e-6:
             return Refusal("stopped_short", "the last step could not be reached in time; stopping on the way")
-        ahead = np.vstack((after.q, stop))
         clearance = self._kinematics.clearance
-        gap = "" if clearance is None else clearance.blocked(state.q, ahead)
+        gap = "" if clearance is None else clearance.blocked(state.q, stop.q)
         if gap:
             return Refusal("collision_ahead", f"{gap} would touch; stopping before")
         if boxed:
-            return self._outside(ahead)
-        self.start(after.q)
+            return self._outside(stop.q)
+        self.start(stop.q[0])
         return None
 
     def _outside(self, ahead: Array) -> Refusal | None:

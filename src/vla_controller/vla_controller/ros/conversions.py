@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from vla_core.rotation import Pose
 
 from vla_controller.health.health import Health
 from vla_controller.motion.setpoint import ControllerState, Setpoint
+from vla_controller.motion.stream import Command
 from vla_controller.refusals import Refusal as GateRefusal
 from vla_msgs.msg import ControllerStatus, Refusal
 
@@ -51,24 +53,38 @@ def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Arra
     return q, np.where(np.isnan(qd), 0.0, qd)
 
 
-def _trajectory(joints: Sequence[str], point: JointTrajectoryPoint, seconds: float) -> JointTrajectory:
-    point.time_from_start = duration_from_seconds(seconds)
-    return JointTrajectory(joint_names=joints, points=[point])
+def command_to_msg(command: Command, joints: Sequence[str], now: float | None) -> JointTrajectory:
+    """Trajectory of a command. ``now`` None: by its start time on a clock that the receiver shares.
+
+    With ``now`` [s]: from the moment of arrival, without the states on the way and without accelerations, because the
+    receiver then begins with what it measures.
+    """
+    first = 0 if now is None else command.fresh
+    motion = command.motion.part(slice(first, None))
+    start = command.start if now is None else 0.0
+    times = motion.times if now is None else motion.times + (command.start - now)
+    msg = JointTrajectory(joint_names=joints, points=[])
+    if now is None:
+        msg.header.stamp = time_from_seconds(start)
+    for k, seconds in enumerate(times.tolist()):
+        point = JointTrajectoryPoint(positions=_doubles(motion.q[k]), velocities=_doubles(motion.qd[k]))
+        if now is None:
+            point.accelerations = _doubles(motion.qdd[k])
+        point.time_from_start = duration_from_seconds(seconds)
+        msg.points.append(point)
+    return msg
 
 
-def arm_to_msg(setpoint: Setpoint, joints: Sequence[str], dt: float) -> JointTrajectory:
-    """Trajectory of one point to be reached ``dt`` [s] after arrival (stamp zero: now)."""
-    point = JointTrajectoryPoint(
-        positions=setpoint.q.tolist(), velocities=setpoint.qd.tolist(), accelerations=setpoint.qdd.tolist()
-    )
-    return _trajectory(joints, point, dt)
+def _doubles(row: Array) -> array[float]:
+    return array("d", row.tobytes())
 
 
 def gripper_to_msg(opening: float, change: float, gripper: GripperConfig, dt: float) -> JointTrajectory:
     """Trajectory of the first finger to ``opening``, as fast as the gripper goes over a ``change`` of the opening."""
     point = JointTrajectoryPoint(positions=[gripper.finger_position(opening)])
     travel = abs(change) * (gripper.max_width - gripper.min_width)
-    return _trajectory([gripper.joint], point, max(dt, travel / gripper.speed))
+    point.time_from_start = duration_from_seconds(max(dt, travel / gripper.speed))
+    return JointTrajectory(joint_names=[gripper.joint], points=[point])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from vla_core.ros.parameters import declare_settings
 from vla_core.ros.process import Ending
 from vla_core.ros.time import seconds_from_msg, time_from_seconds
 
+from vla_controller.arm.arm_clock import ArmClock
 from vla_controller.arm_controller import ArmController
 from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.setpoint import Setpoint
@@ -61,6 +62,7 @@ class ControllerNode(ManagedNode):
         self._config, self._joints = config, list(config.joints)
         self._checks = CollisionCheck(self, self.settings, self._controller, self._follow)
         self._setpoint: Setpoint | None = None
+        self._arm_clock = ArmClock()
         self._gripper_sent = math.nan
         self._rivals = 0
         self._closing: float | None = None
@@ -145,9 +147,12 @@ class ControllerNode(ManagedNode):
                 return False
             self._settled = self._controller.at_rest  # one tick more, for receivers of velocities
         now = self._now()
+        late = self._arm.late(now)
+        if late > 0.0:
+            self._controller.coast(late)
         self._setpoint = setpoint = self._controller.tick(now)
         if setpoint is not None:
-            self._send(setpoint)
+            self._send(setpoint, late)
         self._trajectories.after_tick()
         self._checks.after_tick(now)
         self._reports.tick(setpoint, now, start)
@@ -159,8 +164,9 @@ class ControllerNode(ManagedNode):
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
 
-    def _send(self, setpoint: Setpoint) -> None:
-        self._arm.send(setpoint, self._controller.kinematics, self._controller.measured)
+    def _send(self, setpoint: Setpoint, late: float) -> None:
+        controller = self._controller
+        self._arm.send(setpoint, controller.kinematics, controller.measured, self._arm_clock.agrees, late)
         if self._base is not None and setpoint.base is not None:
             self._base.publish(base_to_msg(setpoint.base))
         if not math.isnan(setpoint.gripper) and setpoint.gripper != self._gripper_sent:
@@ -186,6 +192,7 @@ class ControllerNode(ManagedNode):
             return  # another device's joints
         now = self._now()
         stamp = seconds_from_msg(msg.header.stamp)
+        self._arm_clock.add(stamp, now)
         if stamp == 0.0:
             msg.header.stamp, stamp = time_from_seconds(now), now
         self._controller.update_joint_state(min(stamp, now), *joints)

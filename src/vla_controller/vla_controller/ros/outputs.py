@@ -18,6 +18,7 @@ from vla_core.rotation import Pose
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.motion.servo import twist_between
 from vla_controller.motion.setpoint import Setpoint
+from vla_controller.motion.stream import Command, CommandStream
 from vla_controller.ros import conversions
 
 _DEPTH = 4  # with 1 a new setpoint waits until the middleware has let go of the one before: seen for 16 ms
@@ -31,6 +32,8 @@ class Situation:
     goal: Pose  # of the setpoint, one tick from now
     before: Pose  # of the setpoint before it, now
     measured: Pose  # of the arm as last measured
+    command: Command | None = None  # for a receiver that interpolates by itself
+    timed: bool = False  # whether the receiver's clock agrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,10 @@ class Output:
 
 
 def joint_trajectory(now: Situation, config: RobotConfig, dt: float) -> JointTrajectory:
-    """Positions, velocities and accelerations, to be reached ``dt`` [s] after arrival."""
-    return conversions.arm_to_msg(now.setpoint, list(config.joints), dt)
+    """What is promised already, the next tick, and a stop, so that a lost message ends at rest inside the limits."""
+    if now.command is None:
+        raise ValueError("a joint trajectory needs the command of a CommandStream")
+    return conversions.command_to_msg(now.command, list(config.joints), None if now.timed else now.setpoint.stamp)
 
 
 def forward_position(now: Situation, config: RobotConfig, dt: float) -> Float64MultiArray:
@@ -90,16 +95,26 @@ class ArmOutput:
         self._make, self._config, self._dt = output.make, config, dt
         self._publisher = node.create_publisher(output.message, topic, _DEPTH)
         self._poses = output.message in (TwistStamped, PoseStamped)
+        self._stream = CommandStream(config.limits, dt) if output.message is JointTrajectory else None
         self._last: Pose | None = None
 
-    def send(self, setpoint: Setpoint, kinematics: Kinematics, measured: Any) -> None:
-        """Send one setpoint; ``measured`` (n,) [rad] are the arm's joints."""
+    def late(self, now: float) -> float:
+        """Time [s] by which a tick at ``now`` [s] comes too late: the arm has then begun to stop."""
+        return 0.0 if self._stream is None else self._stream.late(now)
+
+    def send(self, setpoint: Setpoint, kinematics: Kinematics, measured: Any, timed: bool, late: float = 0.0) -> None:
+        """Send one setpoint; ``measured`` (n,) [rad] are the arm's joints.
+
+        ``timed``: the receiver's clock agrees with this one. ``late`` [s]: what :meth:`late` said before the tick.
+        """
         goal = before = now = self._last
         if self._poses or goal is None or before is None or now is None:
             goal, now = kinematics.fk(setpoint.q), kinematics.fk(setpoint.q if measured is None else measured)
             before = self._last or now
             self._last = goal
-        self._publisher.publish(self._make(Situation(setpoint, goal, before, now), self._config, self._dt))
+        command = None if self._stream is None else self._stream.command(setpoint, setpoint.stamp, late)
+        situation = Situation(setpoint, goal, before, now, command, timed)
+        self._publisher.publish(self._make(situation, self._config, self._dt))
 
 
 def base_to_msg(base: Any) -> Twist:

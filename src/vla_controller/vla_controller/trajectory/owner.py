@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vla_core.robot import RobotConfig
 
 from vla_controller.arm.workspace import Workspace
-from vla_controller.motion.limiter import JointState
+from vla_controller.motion.motion import JointState
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal, check_start, check_workspace, read_goal

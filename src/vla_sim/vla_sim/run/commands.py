@@ -47,9 +47,9 @@ def check_trajectory(
 ) -> tuple[TrajectoryPoint, ...]:
     """Points in the robot's joint order, timed from now; () means stop where the desired state is now.
 
-    `age` [s]: how long ago the trajectory started, by its own stamp; 0 when it has none. Points that are past are left
-    out. Accelerations are checked and then ignored, as the spline between two points is cubic. Points without
-    velocities get those of a smooth path through all points. Raises CommandError.
+    `age` [s]: how long ago the trajectory started, by its own stamp; 0 when it has none. Of the points that are past
+    the last stays: the way from it to the next is what is executed now. Points without velocities get those of a
+    smooth path through all points; accelerations count where all points have them. Raises CommandError.
     """
     if not points and not names:
         return ()
@@ -57,16 +57,18 @@ def check_trajectory(
     if not points:
         return ()
     times = _times(points)
-    positions, velocities = _values(points, len(order))
-    positions, velocities = positions[:, order], velocities[:, order]
+    positions, velocities, accelerations = (rows[:, order] for rows in _values(points, len(order)))
     _check_stops(positions, joints)
     if times[-1] - age < 0.0:
         raise CommandError("in_the_past", f"the trajectory ended {age - times[-1]:.3f} s ago by its own stamp")
     if np.isnan(velocities).any():
         velocities = _smooth_velocities(times, positions)
     ahead = times - age
-    first = int(np.searchsorted(ahead[:-1], 0.0, side="left"))  # the last point always stays
-    return tuple(TrajectoryPoint(float(ahead[i]), positions[i], velocities[i]) for i in range(first, len(points)))
+    first = max(0, int(np.searchsorted(ahead, 0.0, side="right")) - 1)
+    pushes = [None if np.isnan(row).any() else row for row in accelerations]
+    return tuple(
+        TrajectoryPoint(float(ahead[i]), positions[i], velocities[i], pushes[i]) for i in range(first, len(points))
+    )
 
 
 def _order(names: Sequence[str], expected: tuple[str, ...]) -> list[int]:
@@ -91,8 +93,8 @@ def _times(points: Sequence[ReceivedPoint]) -> Array:
     return times
 
 
-def _values(points: Sequence[ReceivedPoint], n: int) -> tuple[Array, Array]:
-    """Positions and velocities (k, n), the latter NaN where no point has any."""
+def _values(points: Sequence[ReceivedPoint], n: int) -> tuple[Array, Array, Array]:
+    """Positions, velocities and accelerations (k, n), NaN where a point has none."""
     for i, point in enumerate(points):
         _check_lengths(i, point, n)
         for field in ("positions", "velocities", "accelerations"):
@@ -103,8 +105,11 @@ def _values(points: Sequence[ReceivedPoint], n: int) -> tuple[Array, Array]:
     given = sum(bool(point.velocities) for point in points)
     if given not in (0, len(points)):
         raise CommandError("lengths", f"{given} of {len(points)} points have velocities; valid: all or none")
-    velocities = [point.velocities or (np.nan,) * n for point in points]
-    return np.array([point.positions for point in points]), np.array(velocities)
+    rows = [
+        (point.positions, point.velocities or (np.nan,) * n, point.accelerations or (np.nan,) * n) for point in points
+    ]
+    positions, velocities, accelerations = (np.array(column) for column in zip(*rows, strict=True))
+    return positions, velocities, accelerations
 
 
 def _check_lengths(i: int, point: ReceivedPoint, n: int) -> None:

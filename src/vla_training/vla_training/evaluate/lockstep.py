@@ -108,7 +108,9 @@ class Lockstep:
         dt = self.settings.controller_period
         setpoint = self.controller.tick(self.world.time)
         if setpoint is not None:
-            self.world.command_arm([TrajectoryPoint(dt, setpoint.q, setpoint.qd)])
+            ahead = setpoint.ahead
+            rows = zip(ahead.times.tolist(), ahead.q, ahead.qd, ahead.qdd, strict=True)
+            self.world.command_arm([TrajectoryPoint(*row) for row in rows])
             if np.isfinite(setpoint.gripper):
                 self.world.command_gripper(self.world.robot.finger_travel(setpoint.gripper))
         self.world.step(dt)
