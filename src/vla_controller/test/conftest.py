@@ -53,6 +53,11 @@ def told(msg: object, moment: float, field: str = "positions") -> np.ndarray:
     return np.array([np.interp(moment, times, row) for row in rows.T])
 
 
+def _speed(msg: object, arrival: float, rate: float) -> float:
+    fastest = float(np.max(np.abs(told(msg, arrival + LEAD + 1.5 / rate, "velocities"))))
+    return 0.0 if fastest < 1e-9 else fastest
+
+
 class Arm:
     """A robot over DDS that is wherever it was last told to be, in a thread; and the operator's and policy's side."""
 
@@ -158,13 +163,14 @@ class Arm:
         count = len(self.statuses)
         self.wait(lambda: len(self.statuses) > count and self.statuses[-1].state == state)
 
-    def speed(self) -> float:
-        return float(np.max(np.abs(told(self.commands[-1], self.times[-1] + DT + LEAD, "velocities"))))
+    def speed(self, rate: float = 20.0) -> float:
+        """Of the fastest joint [rad/s], as the latest command wants it once it is reached."""
+        return _speed(self.commands[-1], self.times[-1], rate)
 
-    def speeds(self) -> np.ndarray:
-        """Of the fastest joint, as each command wants it when the next one is due [rad/s]."""
+    def speeds(self, rate: float = 20.0) -> np.ndarray:
+        """Likewise of all commands so far."""
         pairs = zip(list(self.commands), list(self.times), strict=False)
-        return np.array([np.max(np.abs(told(msg, arrival + DT + LEAD, "velocities"))) for msg, arrival in pairs])
+        return np.array([_speed(msg, arrival, rate) for msg, arrival in pairs])
 
     def assert_within_limits(self, rate: float) -> None:
         """Every setpoint that came, and every difference of two that were sent one tick apart."""

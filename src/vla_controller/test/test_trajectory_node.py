@@ -117,7 +117,7 @@ def test_cancelled_replaced_and_stopped_for_an_emergency(arm, planner: Planner) 
     assert len(cancelling.result().goals_canceling) == 1
     ended = planner.result(handle)
     assert (ended.status, ended.result.error_string) == (5, "cancelled: stopped on the path")
-    assert arm.speed() == 0.0
+    arm.wait(lambda: arm.speed() == 0.0, 1.0)
     share = (arm.q - CONFIG.home) / AWAY
     assert np.ptp(share) < 0.02
     assert share.mean() < 0.9
