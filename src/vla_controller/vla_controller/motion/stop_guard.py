@@ -31,9 +31,7 @@ class StopGuard:
         """The arm was found at ``q`` (n,) [rad]: outside the workspace, it may come back from there."""
         self._room = self._box.around(self._kinematics.tool_position(q), WORKSPACE_MARGIN)
 
-    def check(
-        self, state: JointState, stop: Motion, now: float, rest_by: float, boxed: bool = True
-    ) -> Refusal | None:
+    def check(self, state: JointState, stop: Motion, now: float, rest_by: float, boxed: bool = True) -> Refusal | None:
         """Why the arm, at ``state``, must not be where ``stop`` begins one tick after ``now``.
 
         ``stop`` is the hardest one from there. The arm rests by ``rest_by`` [s]; ``boxed``: it stays in the workspace,
