@@ -45,7 +45,7 @@ install_torch() { # cpu|cuda: without its dependencies, which base.txt brings; s
 }
 
 requirement_files() { # the files under requirements/ that apply here, in the order of installation
-  echo build base assets dev
+  echo build base assets dev docs
   [[ $SYSTEM_ROS == 1 ]] || echo "ros-$DISTRO"
   command -v cmake >/dev/null || echo cmake
 }
