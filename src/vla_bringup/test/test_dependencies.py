@@ -23,6 +23,7 @@ SYSTEM = {
     "jinja2": ("python3-jinja2", "jinja2"),
     "matplotlib": ("python3-matplotlib", "matplotlib"),
     "numpy": ("python3-numpy", "numpy"),
+    "packaging": ("python3-packaging", None),  # likewise
     "pydantic": ("python3-pydantic", "pydantic"),
     "pytest": ("python3-pytest", "pytest"),
     "rich": ("python3-rich", "rich"),
@@ -60,6 +61,9 @@ GAZEBO_PLUGINS = re.compile(
 )
 
 
+SCRIPTS = tuple((ROOT / "scripts").glob("*.py"))
+
+
 def roots(files: Iterator[Path]) -> set[str]:
     """Top-level names that Python files import or, of DATA, name."""
     found: set[str] = set()
@@ -82,7 +86,7 @@ def code(package: str) -> set[str]:
 def code_of_tests(package: str) -> set[str]:
     folder = ROOT / "src" / package
     files = [*(folder / "test").rglob("*.py"), *(folder / package).rglob("testing.py")]
-    return roots(iter(files)) - {package} - {path.stem for path in files}
+    return roots(iter(files)) - {package} - {path.stem for path in [*files, *SCRIPTS]}
 
 
 def started() -> set[str]:
