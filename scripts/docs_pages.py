@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import Field
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def parameter_row(item: Field[Any]) -> tuple[str, str, str, str]:
     return f"`{item.name}`", f"`{shown}`" if shown else "empty", valid_values(item), meaning
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the lines of a Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

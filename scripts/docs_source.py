@@ -39,7 +39,7 @@ def callee(call: ast.Call) -> str:
 
 def imports(module: ast.Module) -> dict[str, tuple[str, str]]:
     """Return (module, name) of each name that `from` imports."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
