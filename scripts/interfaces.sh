@@ -31,3 +31,12 @@ drop_build_that_hides_ros() { # a package that ROS has since brought along must 
     rm -f "$STATE"/built-*
   done
 }
+
+drop_build_with_removed_interfaces() { # FOLDER: rosidl keeps generating code for a message whose file is gone; then nothing loads
+  local idl name kind package=${1##*/}
+  for idl in "$BUILD/build/$package/rosidl_adapter/$package"/*/*.idl; do
+    [[ -e $idl ]] || return 0
+    name=$(basename "$idl" .idl) kind=$(basename "$(dirname "$idl")")
+    [[ -e $1/$kind/$name.$kind ]] || { rm -rf "$BUILD/build/$package" && return; }
+  done
+}

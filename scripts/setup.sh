@@ -58,7 +58,9 @@ build_stage() { # builds the packages whose build description changed since they
   mapfile -t folders < <(package_folders)
   for folder in "${folders[@]}"; do
     package=${folder##*/}
-    if [[ ! -d $BUILD/install ]] || ! fresh "built-$package" "$(package_digest "$folder")"; then stale+=("$package"); fi
+    [[ -d $BUILD/install ]] && fresh "built-$package" "$(package_digest "$folder")" && continue
+    drop_build_with_removed_interfaces "$folder"
+    stale+=("$package")
   done
   ((${#stale[@]})) || return 0
   announce

@@ -148,6 +148,21 @@ def test_interface_packages_are_built_only_where_ros_lacks_them(name: str, tmp_p
     assert "src/vla_msgs" in folders
 
 
+def test_build_of_a_message_that_was_removed_starts_afresh(tmp_path: Path) -> None:
+    source, build = tmp_path / "src/some_msgs", tmp_path / ".build"
+    for name in ("Kept", "Removed"):
+        for file in (source / f"msg/{name}.msg", build / f"build/some_msgs/rosidl_adapter/some_msgs/msg/{name}.idl"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    script = f"set -euo pipefail; source scripts/interfaces.sh; drop_build_with_removed_interfaces {source}"
+    assert run("bash", "-c", script, BUILD=str(build)).returncode == 0
+    assert (build / "build/some_msgs").is_dir()
+    (source / "msg/Removed.msg").unlink()
+    assert run("bash", "-c", script, BUILD=str(build)).returncode == 0
+    assert not (build / "build/some_msgs").exists()
+    assert run("bash", "-c", script, BUILD=str(build)).returncode == 0
+
+
 def test_own_build_does_not_count_as_ros(tmp_path: Path) -> None:
     prefix = tmp_path / "clone/.build-kilted/install"
     for name in INTERFACES:

@@ -20,12 +20,11 @@ class Planner:
     """Sends trajectories as MoveIt does."""
 
     def __init__(self, arm: Any) -> None:
+        from control_msgs.action import FollowJointTrajectory
         from rclpy.action import ActionClient
 
-        from vla_msgs.action import FollowTrajectory
-
-        self.arm, self.kind, self.feedback, self.results = arm, FollowTrajectory, [], {}
-        self.client = ActionClient(arm.node, FollowTrajectory, "/controller_node/follow_trajectory")
+        self.arm, self.kind, self.feedback, self.results = arm, FollowJointTrajectory, [], {}
+        self.client = ActionClient(arm.node, FollowJointTrajectory, "/controller_node/follow_joint_trajectory")
         arm.wait(self.client.server_is_ready, 30.0)
 
     def goal(self, *rows: np.ndarray, seconds: float = 2.0, names: tuple[str, ...] = CONFIG.joints) -> Any:
@@ -135,4 +134,61 @@ def test_cancelled_replaced_and_stopped_for_an_emergency(arm, planner: Planner) 
     assert "emergency stop" in ended.result.error_string
     ended = planner.result(planner.send(planner.goal(CONFIG.home)))
     assert "latched" in ended.result.error_string
+    arm.assert_within_limits(20.0)
+
+
+@pytest.mark.parametrize("ahead", [0.02, 0.5])
+def test_a_trajectory_that_starts_in_the_future_waits_and_arrives(arm, planner: Planner, ahead: float) -> None:
+    goal = planner.goal(CONFIG.home + 0.3 * AWAY)
+    start_ns = arm.node.get_clock().now().nanoseconds + round(ahead * 1e9)
+    goal.trajectory.header.stamp.sec, goal.trajectory.header.stamp.nanosec = divmod(start_ns, 10**9)
+    ended = planner.result(planner.send(goal))
+    assert (ended.status, ended.result.error_code) == (4, 0), ended.result.error_string
+    assert np.allclose(arm.q, CONFIG.home + 0.3 * AWAY, atol=1e-3)
+    if ahead > 0.3:
+        assert planner.feedback[0].desired.time_from_start.sec < 0
+
+
+def hostile(planner: Planner) -> dict[str, Any]:
+    """Goals that make no sense, each a change of one that does."""
+    from control_msgs.msg import JointComponentTolerance, JointTolerance
+    from trajectory_msgs.msg import JointTrajectoryPoint, MultiDOFJointTrajectoryPoint
+
+    goals = {}
+
+    def goal(name: str) -> Any:
+        goals[name] = planner.goal(CONFIG.home, CONFIG.home + 0.1 * AWAY)
+        return goals[name]
+
+    for text, number in (("nan", float("nan")), ("inf", float("inf")), ("huge", 1e308)):
+        goal(f"{text} position").trajectory.points[1].positions[2] = number
+        goal(f"{text} velocity").trajectory.points[0].velocities[2] = number
+        goal(f"{text} acceleration").trajectory.points[0].accelerations = [number] * 7
+        goal(f"{text} tolerance").path_tolerance = [JointTolerance(name=CONFIG.joints[0], position=number)]
+    goals.pop("huge tolerance")  # as good as none
+    goal("negative time").trajectory.points[0].time_from_start.sec = -(2**31)
+    points = goal("equal times").trajectory.points
+    points[1].time_from_start = points[0].time_from_start
+    goal("tiny time").trajectory.points.insert(0, JointTrajectoryPoint(positions=[0.0] * 7, velocities=[0.0] * 7))
+    goals["tiny time"].trajectory.points[0].time_from_start.nanosec = 1
+    goal("negative stamp").trajectory.header.stamp.sec = -(2**31)
+    goal("late stamp").trajectory.header.stamp.sec = 2**31 - 1
+    goal("goal time").goal_time_tolerance.sec = -(2**31)
+    goal("doubled names").trajectory.joint_names = [CONFIG.joints[0]] * 7
+    goal("short row").trajectory.points[1].positions = [0.0] * 6
+    goal("multi dof").multi_dof_trajectory.points = [MultiDOFJointTrajectoryPoint()]
+    goal("component").component_goal_tolerance = [JointComponentTolerance(joint_name="base")]
+    goal("unknown tolerance").goal_tolerance = [JointTolerance(name="fr3_finger_joint1", position=0.1)]
+    goal("too many points").trajectory.points = [JointTrajectoryPoint()] * 20_001
+    return goals
+
+
+def test_nothing_that_a_client_sends_ends_the_node(arm, planner: Planner) -> None:
+    for name, goal in hostile(planner).items():
+        ended = planner.result(planner.send(goal))
+        assert ended.status == 6, name
+        assert ended.result.error_code < 0, name
+        assert ended.result.error_string, name
+    ended = planner.result(planner.send(planner.goal(CONFIG.home + 0.1 * AWAY)))
+    assert (ended.status, ended.result.error_code) == (4, 0)
     arm.assert_within_limits(20.0)

@@ -30,7 +30,7 @@ from vla_controller.ros import conversions, pace
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
-from vla_controller.ros.trajectory_server import TrajectoryServers
+from vla_controller.ros.trajectory_server import TrajectoryServer
 from vla_controller.settings import ControllerSettings, NodeSettings
 from vla_msgs.msg import ActionChunk, Instruction
 
@@ -125,7 +125,7 @@ class ControllerNode(ManagedNode):
             self._base = self.create_publisher(Twist, settings.base_command_topic or config.base.command_topic, 1)
         self._ee_pose = self.create_publisher(PoseStamped, settings.ee_pose_topic, 10)
         self._reports = Reports(self, settings, self._controller)
-        self._trajectories = TrajectoryServers(self, self._controller)
+        self._trajectories = TrajectoryServer(self, self._controller)
         self.create_subscription(JointState, settings.joint_state_topic, self._on_joint_state, SENSOR)
         self.create_subscription(ActionChunk, settings.chunk_topic, self._on_chunk, 5)
         self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)

@@ -1,34 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action servers for planned trajectories: vla_msgs/FollowTrajectory always, control_msgs' where that is installed.
+"""The action server for planned trajectories: control_msgs/FollowJointTrajectory, as MoveIt speaks it.
 
-The action types differ in name only, so that one server serves both; everything that decides is in trajectory_run.
+Everything that decides is in vla_controller.trajectory.
 """
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from control_msgs.action import FollowJointTrajectory
 from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectoryPoint
 from vla_core.ros.time import duration_from_seconds, seconds_from_msg, time_from_seconds
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.trajectory.goal import GoalError, TrajectoryGoal
+from vla_controller.trajectory.goal import ErrorCode, GoalError, TrajectoryGoal
 from vla_controller.trajectory.run import Outcome, Progress, TrajectoryRun
-from vla_msgs.action import FollowTrajectory
 
 _FEEDBACK_PERIOD = 0.1  # [s]
 
 
-def goal_from_msg(goal: Any) -> TrajectoryGoal:
-    """A goal of either action type, as it was sent; whether it makes sense is for the check."""
-    points = goal.trajectory.points
-    components = (*getattr(goal, "component_path_tolerance", ()), *getattr(goal, "component_goal_tolerance", ()))
-    multi_dof = getattr(goal, "multi_dof_trajectory", None)
+def goal_from_msg(goal: FollowJointTrajectory.Goal) -> TrajectoryGoal:
+    """A goal as it was sent; whether it makes sense is for the check."""
+    points, multi_dof = goal.trajectory.points, goal.multi_dof_trajectory
+    components = (*goal.component_path_tolerance, *goal.component_goal_tolerance)
     return TrajectoryGoal(
         stamp=seconds_from_msg(goal.trajectory.header.stamp),
         joint_names=tuple(goal.trajectory.joint_names),
@@ -39,14 +38,16 @@ def goal_from_msg(goal: Any) -> TrajectoryGoal:
         path_tolerance={item.name: item.position for item in goal.path_tolerance},
         goal_tolerance={item.name: item.position for item in goal.goal_tolerance},
         goal_time_tolerance=seconds_from_msg(goal.goal_time_tolerance),
-        multi_dof=bool(components) or (multi_dof is not None and bool(multi_dof.joint_names or multi_dof.points)),
+        multi_dof=bool(components or multi_dof.joint_names or multi_dof.points),
     )
 
 
-def feedback_to_msg(kind: Any, progress: Progress, joints: list[str], frame: str) -> Any:
-    """Feedback of either action type."""
-    msg = kind.Feedback(joint_names=joints, index=progress.index)
+def feedback_to_msg(progress: Progress, joints: list[str], frame: str) -> FollowJointTrajectory.Feedback:
+    """Feedback on a trajectory; before its start `time_from_start` is negative."""
+    msg = FollowJointTrajectory.Feedback(joint_names=joints)
     msg.header.stamp, msg.header.frame_id = time_from_seconds(progress.stamp), frame
+    if hasattr(msg, "index"):  # control_msgs 6 (Kilted)
+        msg.index = progress.index
     rows = (("desired", progress.desired), ("actual", progress.actual), ("error", progress.desired - progress.actual))
     for name, row in rows:
         point = JointTrajectoryPoint(positions=row.tolist())
@@ -55,49 +56,34 @@ def feedback_to_msg(kind: Any, progress: Progress, joints: list[str], frame: str
     return msg
 
 
-class _Server(ActionServer):
-    """An action server whose goals have no coroutine while they run: a waiting one would keep the executor spinning."""
-
-    def notify_execute(self, goal_handle: Any, execute_callback: Any) -> None:
-        """Run a callback only once it ends the goal."""
-        if execute_callback is not None:  # that is what goal_handle.execute() gives
-            super().notify_execute(goal_handle, execute_callback)
-
-
 @dataclass(slots=True)
 class _Active:
     """A goal that moves the arm."""
 
-    server: _Server
-    kind: Any
-    handle: Any
+    handle: ServerGoalHandle
     run: TrajectoryRun
-    fed: float = -1.0  # [s] of the latest feedback
+    fed: float = -np.inf  # [s] of the latest feedback
 
 
-class TrajectoryServers:
-    """Takes trajectories for the controller and tells their senders what becomes of them."""
+class TrajectoryServer:
+    """Takes trajectories for the controller and reports their progress and outcome.
+
+    A goal is executed by the ticks of the controller: rclpy runs its callback only at the end, to set the result. Until
+    then its status is ACCEPTED. A coroutine that waits for the end would keep rclpy's executor spinning.
+    """
 
     def __init__(self, node: Node, controller: ArmController) -> None:
-        """Offer ~/follow_trajectory, and ~/follow_joint_trajectory where control_msgs is installed."""
+        """Offer ~/follow_joint_trajectory."""
         self._node, self._controller = node, controller
         self._active: _Active | None = None
-        self._servers = [self._serve(FollowTrajectory, "~/follow_trajectory")]
-        try:
-            kind = importlib.import_module("control_msgs.action").FollowJointTrajectory
-        except ImportError:
-            node.get_logger().info("control_msgs is not installed: ~/follow_trajectory only, no FollowJointTrajectory")
-        else:
-            self._servers.append(self._serve(kind, "~/follow_joint_trajectory"))
-
-    def _serve(self, kind: Any, name: str) -> _Server:
-        def on_goal(handle: Any) -> None:
-            self._on_goal(server, kind, handle)
-
-        server = _Server(
-            self._node, kind, name, _nothing, cancel_callback=self._on_cancel, handle_accepted_callback=on_goal
+        self._server = ActionServer(
+            node,
+            FollowJointTrajectory,
+            "~/follow_joint_trajectory",
+            lambda handle: FollowJointTrajectory.Result(),  # never runs: every goal brings its own end
+            cancel_callback=self._on_cancel,
+            handle_accepted_callback=self._on_goal,
         )
-        return server
 
     def after_tick(self) -> None:
         """Send feedback and results that have become due."""
@@ -106,30 +92,27 @@ class TrajectoryServers:
             return
         if active.run.outcome is not None:
             self._active = None
-            _finish(active.server, active.kind, active.handle, active.run.outcome)
+            _finish(active.handle, active.run.outcome)
             return
         progress = active.run.progress
         if progress is not None and progress.stamp - active.fed >= _FEEDBACK_PERIOD - 1e-3:
             active.fed = progress.stamp
             config = self._controller.config
-            active.handle.publish_feedback(
-                feedback_to_msg(active.kind, progress, list(config.joints), config.base_frame)
-            )
+            active.handle.publish_feedback(feedback_to_msg(progress, list(config.joints), config.base_frame))
 
-    def _on_goal(self, server: _Server, kind: Any, handle: Any) -> None:
-        """Every goal is accepted, so that its sender learns by code and text why it is not executed."""
-        handle.execute()
+    def _on_goal(self, handle: ServerGoalHandle) -> None:
+        """Accept every goal, so that its sender learns by code and text why it is not executed."""
         now = self._node.get_clock().now().nanoseconds * 1e-9
         try:
             run = self._controller.start_trajectory(goal_from_msg(handle.request), now)
         except GoalError as error:
             self._node.get_logger().warning(f"trajectory refused: {error}")
-            _finish(server, kind, handle, Outcome(error.code, str(error)))
+            _finish(handle, Outcome(error.code, str(error)))
             return
         self.after_tick()  # the one that was replaced
-        self._active = _Active(server, kind, handle, run)
+        self._active = _Active(handle, run)
 
-    def _on_cancel(self, handle: Any) -> CancelResponse:
+    def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         active = self._active
         if active is None or active.handle.goal_id != handle.goal_id:
             return CancelResponse.REJECT
@@ -137,18 +120,14 @@ class TrajectoryServers:
         return CancelResponse.ACCEPT
 
 
-def _finish(server: _Server, kind: Any, handle: Any, outcome: Outcome) -> None:
-    def end(handle: Any) -> Any:
+def _finish(handle: ServerGoalHandle, outcome: Outcome) -> None:
+    def end(handle: ServerGoalHandle) -> Any:
         if handle.is_cancel_requested:
             handle.canceled()
-        elif outcome.code == 0 and not outcome.cancelled:
+        elif outcome.code == ErrorCode.SUCCESSFUL and not outcome.cancelled:
             handle.succeed()
         else:
             handle.abort()
-        return kind.Result(error_code=int(outcome.code), error_string=outcome.text)
+        return FollowJointTrajectory.Result(error_code=int(outcome.code), error_string=outcome.text)
 
-    server.notify_execute(handle, end)
-
-
-def _nothing(handle: Any) -> None:
-    """What rclpy wants as the execution of a goal; the ticks of the controller are that."""
+    handle.execute(end)

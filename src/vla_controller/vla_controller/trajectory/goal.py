@@ -103,6 +103,9 @@ def _check_shape(goal: TrajectoryGoal, joints: tuple[str, ...]) -> None:
         for k, row in enumerate(values):
             if row.shape != (len(joints),) or not np.all(np.isfinite(row)):
                 raise _invalid(f"points[{k}].{name} is {row.tolist()}; {len(joints)} finite numbers are needed")
+    given = (*goal.path_tolerance.values(), *goal.goal_tolerance.values())
+    if not np.all(np.isfinite(given)) or goal.goal_time_tolerance < 0.0:
+        raise _invalid(f"tolerances {given} and {goal.goal_time_tolerance} s must be finite, the time 0 s or more")
     unknown = sorted({*goal.path_tolerance, *goal.goal_tolerance} - set(joints))
     if unknown:
         raise GoalError(ErrorCode.INVALID_JOINTS, f"tolerances for {unknown}; valid joints: {list(joints)}")
