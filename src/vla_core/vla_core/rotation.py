@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Poses and unit quaternions (x, y, z, w), for one pose at a time and without allocation-heavy helpers."""
+"""Poses and unit quaternions (x, y, z, w), one at a time.
+
+By hand and not by scipy.spatial.transform: the controller's tick calls these hundreds of times, and a Rotation object
+costs about ten times as much as the few multiplications. Roll, pitch and yaw, outside of the tick, are scipy's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 
 Array = npt.NDArray[np.float64]
 
@@ -75,3 +80,16 @@ def apply_delta(pose: Pose, translation: Array, rotation_vector: Array) -> Pose:
     """``pose`` moved by a translation along the base axes and a rotation about them, applied from the left."""
     turned = normalise(multiply(from_rotation_vector(rotation_vector), pose.quaternion))
     return Pose(pose.position + translation, turned)
+
+
+def rotation_vector_from_rpy(rpy: Array) -> Array:
+    """Return the rotation vector (3,) [rad], of length at most pi, of roll, pitch and yaw (3,) [rad].
+
+    The rotation is Rz(yaw) Ry(pitch) Rx(roll).
+    """
+    return np.asarray(Rotation.from_euler("xyz", rpy).as_rotvec())
+
+
+def rpy_from_rotation_vector(rotation_vector: Array) -> Array:
+    """Return roll, pitch and yaw (3,) [rad], pitch within +-pi/2, of a rotation vector (3,) [rad]."""
+    return np.asarray(Rotation.from_rotvec(rotation_vector).as_euler("xyz"))

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
+from vla_core.rotation import slerp
 from vla_perception.errors import StateError
 from vla_perception.state.joint_state_buffer import JointStateBuffer, gripper_width
-from vla_perception.state.pose_buffer import PoseBuffer, slerp
+from vla_perception.state.pose_buffer import PoseBuffer
 from vla_perception.state.stamped_ring import NS_PER_S
 
 MS = 1_000_000

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_core.action import ActionStep, ActionValueError
+from vla_core.rotation import rotation_vector_from_rpy, rpy_from_rotation_vector
 from vla_policy.action.presets import JOINT, OPENVLA, PRESETS, RT1, RT1_TABLETOP, RT2
 from vla_policy.action.space import ActionSpace
 from vla_policy.action.steps import step_from_vector, vector_from_step
-from vla_policy.rotations import rotation_vector_from_rpy, rpy_from_rotation_vector
 
 PERIOD = 0.2
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_core.action import ActionValueError
+from vla_core.rotation import rotation_vector_from_rpy
 from vla_policy.action.presets import JOINT, OPENVLA, PRESETS, RT1_TABLETOP, RT2
 from vla_policy.action.space import ActionSpace, DeltaReference, Dimension, RotationFormat, Rounding
 from vla_policy.action.steps import step_from_vector
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.errors import ActionRefusedError, ConfigurationError
 from vla_policy.policy import Observation
-from vla_policy.rotations import rotation_vector_from_rpy
 from vla_policy.rt2.decoding.constraint import LegalBins, MotionLimits
 
 PERIOD_S = 0.2

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from vla_core.rotation import slerp
 
 from vla_perception.errors import StateError
 from vla_perception.state.stamped_ring import FloatArray, StampedRing
-
-_NEARLY_PARALLEL = 0.9995  # cosine above which slerp and normalised linear interpolation agree to float precision needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +57,3 @@ class PoseBuffer:
         before, after, fraction = bracket.before, bracket.after, bracket.fraction
         position = before[:3] + fraction * (after[:3] - before[:3])
         return PoseSample(position, slerp(before[3:], after[3:], fraction), bracket.gap_s)
-
-
-def slerp(start: FloatArray, end: FloatArray, fraction: float) -> FloatArray:
-    """Unit quaternion (4,) at ``fraction`` (0..1) of the shorter way from ``start`` to ``end``, both of unit length."""
-    cosine = float(start @ end)
-    if cosine < 0.0:
-        end, cosine = -end, -cosine
-    if cosine > _NEARLY_PARALLEL:
-        mixed = start + fraction * (end - start)
-    else:
-        angle = np.arccos(cosine)
-        mixed = (np.sin((1.0 - fraction) * angle) * start + np.sin(fraction * angle) * end) / np.sin(angle)
-    return np.asarray(mixed / np.linalg.norm(mixed), dtype=np.float64)

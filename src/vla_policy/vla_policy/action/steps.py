@@ -9,10 +9,10 @@ A step that terminates does not move; its gripper keeps what the action says.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from vla_core.action import ActionMode, ActionStep, ActionValueError
+from vla_core.rotation import rotation_vector_from_rpy, rpy_from_rotation_vector
 
 from vla_policy.action.space import ActionSpace, RotationFormat
 from vla_policy.errors import CheckpointError
-from vla_policy.rotations import rotation_vector_from_rpy, rpy_from_rotation_vector
 
 FloatArray = NDArray[np.float64]
 BASE_FRAME = "base"

@@ -23,6 +23,9 @@ ALL_TASKS: tuple[Task, ...] = (
     *(Task("near", a, b) for a in BLOCKS for b in BLOCKS if a != b),
     *(Task("push", b, side) for b in BLOCKS for side in SIDES),
 )
+_TRANSLATION = [RT1_TABLETOP.index(name) for name in "xyz"]
+_MODE = RT1_TABLETOP.index("mode")
+_TERMINATE, _ARM = ((RT1_TABLETOP.dimensions[_MODE].categories or ()).index(name) for name in ("terminate", "arm"))
 PROPRIO: tuple[str, ...] = ("ee_x", "ee_y", "ee_z", "gripper_width")
 
 
@@ -66,16 +69,16 @@ def _label(record: EpisodeRecord) -> tuple[NDArray[np.bool_], NDArray[np.uint8],
     robot, state, frames = get_robot(record.robot), record.expert_state(), len(record)
     tokenizer = ActionTokenizer(RT1_TABLETOP)
     allowed = np.zeros((frames, len(ALL_TASKS)), dtype=bool)
-    tokens = np.zeros((frames, len(ALL_TASKS), 11), dtype=np.uint8)
+    tokens = np.zeros((frames, len(ALL_TASKS), len(RT1_TABLETOP.names)), dtype=np.uint8)
     goals = np.zeros((frames, len(ALL_TASKS), 6), dtype=np.float32)
     for t, task in enumerate(ALL_TASKS):
         obj, target = _positions(record, task)
         allowed[:, t] = (obj[:, 2] > -0.05) & (target[:, 2] > -0.05)
         action = expert_action(state, task, robot)
-        vectors = np.zeros((frames, 11))
-        vectors[:, :3] = action.translation
-        vectors[:, 6] = action.opening
-        vectors[:, 10] = np.where(action.done, 0.0, 1.0)  # mode: terminate, arm, base
+        vectors = np.zeros((frames, len(RT1_TABLETOP.names)))
+        vectors[:, _TRANSLATION] = action.translation
+        vectors[:, RT1_TABLETOP.index("gripper")] = action.opening
+        vectors[:, _MODE] = np.where(action.done, _TERMINATE, _ARM)
         tokens[:, t] = tokenizer.encode(vectors).tokens
         goals[:, t] = np.concatenate([obj, target], axis=1)
     return allowed, tokens, goals

@@ -65,7 +65,10 @@ def _number_bytes(file: Path, name: str, stored: str, dtype: torch.dtype | None,
 
 
 def _header(file: Path) -> Mapping[str, Any]:
-    """The tensors that a file says it holds, checked against its length; the tensors themselves are not read."""
+    """The tensors that a file says it holds, checked against its length; the tensors themselves are not read.
+
+    Not by safetensors.safe_open: that maps the whole file, and fails on one that is larger than the address space left.
+    """
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
