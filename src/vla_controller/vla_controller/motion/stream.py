@@ -34,7 +34,15 @@ class Command:
 
     start: float  # [s] on the controller's clock; times of the motion count from it
     motion: Motion  # ends at rest
-    fresh: int  # index of the point that the tick newly reaches; earlier ones lie on the way to it
+    fresh: int  # index of the setpoint; earlier states lie on the way to it
+    timed: bool = True  # else times count from arrival, and accelerations are left out
+
+    def from_arrival(self, now: float) -> Command:
+        """The same for a receiver with another clock, at ``now`` [s]: the setpoint and the stop after it.
+
+        It begins with what it measures, which has no acceleration.
+        """
+        return Command(0.0, self.motion.part(slice(self.fresh, None)).shifted(self.start - now), 0, timed=False)
 
 
 class CommandStream:

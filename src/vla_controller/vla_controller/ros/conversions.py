@@ -53,22 +53,15 @@ def joints_from_msg(msg: JointState, joints: Sequence[str]) -> tuple[Array, Arra
     return q, np.where(np.isnan(qd), 0.0, qd)
 
 
-def command_to_msg(command: Command, joints: Sequence[str], now: float | None) -> JointTrajectory:
-    """Trajectory of a command. ``now`` None: by its start time on a clock that the receiver shares.
-
-    With ``now`` [s]: from the moment of arrival, without the states on the way and without accelerations, because the
-    receiver then begins with what it measures.
-    """
-    first = 0 if now is None else command.fresh
-    motion = command.motion.part(slice(first, None))
-    start = command.start if now is None else 0.0
-    times = motion.times if now is None else motion.times + (command.start - now)
+def command_to_msg(command: Command, joints: Sequence[str]) -> JointTrajectory:
+    """Trajectory of a command; stamp 0 where its times count from arrival."""
     msg = JointTrajectory(joint_names=joints, points=[])
-    if now is None:
-        msg.header.stamp = time_from_seconds(start)
-    for k, seconds in enumerate(times.tolist()):
+    if command.timed:
+        msg.header.stamp = time_from_seconds(command.start)
+    motion = command.motion
+    for k, seconds in enumerate(motion.times.tolist()):
         point = JointTrajectoryPoint(positions=_doubles(motion.q[k]), velocities=_doubles(motion.qd[k]))
-        if now is None:
+        if command.timed:
             point.accelerations = _doubles(motion.qdd[k])
         point.time_from_start = duration_from_seconds(seconds)
         msg.points.append(point)

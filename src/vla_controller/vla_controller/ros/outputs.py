@@ -33,7 +33,6 @@ class Situation:
     before: Pose  # of the setpoint before it, now
     measured: Pose  # of the arm as last measured
     command: Command | None = None  # for a receiver that interpolates by itself
-    timed: bool = False  # whether the receiver's clock agrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def joint_trajectory(now: Situation, config: RobotConfig, dt: float) -> JointTra
     """What is promised already, the next tick, and a stop, so that a lost message ends at rest inside the limits."""
     if now.command is None:
         raise ValueError("a joint trajectory needs the command of a CommandStream")
-    return conversions.command_to_msg(now.command, list(config.joints), None if now.timed else now.setpoint.stamp)
+    return conversions.command_to_msg(now.command, list(config.joints))
 
 
 def forward_position(now: Situation, config: RobotConfig, dt: float) -> Float64MultiArray:
@@ -113,8 +112,9 @@ class ArmOutput:
             before = self._last or now
             self._last = goal
         command = None if self._stream is None else self._stream.command(setpoint, setpoint.stamp, late)
-        situation = Situation(setpoint, goal, before, now, command, timed)
-        self._publisher.publish(self._make(situation, self._config, self._dt))
+        if command is not None and not timed:
+            command = command.from_arrival(setpoint.stamp)
+        self._publisher.publish(self._make(Situation(setpoint, goal, before, now, command), self._config, self._dt))
 
 
 def base_to_msg(base: Any) -> Twist:
