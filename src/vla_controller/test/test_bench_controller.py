@@ -12,9 +12,11 @@ import pytest
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.command import compare_ways, main
+from vla_controller.bench.joint_trajectory_controller import sample
 from vla_controller.bench.recording import SHIPPED, Recording, Run, joint_targets, load_recording
-from vla_controller.bench.seams import WAYS, judge, linear, quintic, this_controller, times_of, tool_path
+from vla_controller.bench.seams import WAYS, judge, linear, this_controller, times_of, tool_path
 from vla_controller.bench.sweep import SweepSettings, run_streams
+from vla_controller.motion.motion import Motion
 from vla_core.robot import load_robot_config
 
 
@@ -43,8 +45,10 @@ def test_every_way_reaches_every_target_when_it_is_due(run: Run, controller: Arm
 
 def test_the_quintic_passes_states_with_their_derivatives() -> None:
     times = np.arange(0.0, 1.0, 1e-3)
-    states = [np.sin(np.arange(21) * 0.05 + 0.5 * np.pi * k)[:, None] for k in range(3)]
-    assert np.allclose(quintic(*states, 0.05, times)[:, 0], np.sin(times), atol=1e-7)
+    knots = np.arange(21) * 0.05
+    states = Motion(knots, *(np.sin(knots + 0.5 * np.pi * k)[:, None] for k in range(3)))
+    for k, rows in enumerate(sample(states, times, "quintic")):
+        assert np.allclose(rows[:, 0], np.sin(times + 0.5 * np.pi * k), atol=10.0 ** (k - 7))
 
 
 def test_this_package_is_far_smoother_than_straight_lines_and_about_as_near(
@@ -83,7 +87,20 @@ def test_the_command_leaves_figures_and_a_picture(tmp_path: Path) -> None:
     recording = json.loads(files("vla_controller").joinpath(SHIPPED).read_text("utf-8"))
     recording["runs"] = [{"chunks": recording["runs"][0]["chunks"][:5]}]
     (tmp_path / "run.json").write_text(json.dumps(recording), encoding="utf-8")
-    arguments = ["--streams", "8", "--workers", "1", "--seconds", "0.1", "--robots", "fr3", "--out", str(tmp_path)]
+    arguments = [
+        "--streams",
+        "8",
+        "--interpolated",
+        "1",
+        "--workers",
+        "1",
+        "--seconds",
+        "0.1",
+        "--robots",
+        "fr3",
+        "--out",
+        str(tmp_path),
+    ]
     assert main([*arguments, "--ticks", "100", "--recording", str(tmp_path / "run.json")]) == 0
     report = json.loads((tmp_path / "controller.json").read_text())
     assert report["streams"]["violations"] == 0

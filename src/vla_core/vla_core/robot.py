@@ -43,6 +43,15 @@ class JointLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmLimits:
+    """What the maker allows each joint at most, each (n,): a controller in the arm that exceeds it trips."""
+
+    velocity: Array  # [rad/s]
+    acceleration: Array  # [rad/s^2]
+    jerk: Array  # [rad/s^3]; infinite where the maker states none
+
+
+@dataclass(frozen=True, slots=True)
 class GripperConfig:
     """A parallel gripper whose two fingers mirror each other; width is the distance between the pads [m]."""
 
@@ -119,6 +128,7 @@ class RobotConfig:
     tool_speed: ToolSpeed = ToolSpeed()
     collision: CollisionConfig | None = None
     base: BaseConfig | None = None
+    arm_limits: ArmLimits | None = None  # None: the maker's are not known
 
 
 def load_robot_config(name_or_path: str) -> RobotConfig:
@@ -199,6 +209,7 @@ def _parse(data: Mapping[str, Any]) -> RobotConfig:
         tool_speed=ToolSpeed(**{key: float(value) for key, value in data.get("tool_speed", {}).items()}),
         collision=_collision(data["collision"]) if "collision" in data else None,
         base=_base(data["base"]) if "base" in data else None,
+        arm_limits=_arm_limits(data["arm_limits"], n) if "arm_limits" in data else None,
     )
     _check(config)
     return config
@@ -217,6 +228,11 @@ def _collision(data: Mapping[str, Any]) -> CollisionConfig:
     return CollisionConfig(shapes, pairs, float(data["margin"]), float(data["table_height"]), table)
 
 
+def _arm_limits(data: Mapping[str, Any], n: int) -> ArmLimits:
+    jerk = _vector(data, "jerk", n) if "jerk" in data else np.full(n, np.inf)
+    return ArmLimits(_vector(data, "velocity", n), _vector(data, "acceleration", n), jerk)
+
+
 def _base(data: Mapping[str, Any]) -> BaseConfig:
     vectors = [_vector(data, key, 3) for key in ("velocity", "acceleration", "jerk")]
     if vectors[0].min() < 0.0 or min(vectors[1].min(), vectors[2].min()) <= 0.0:
@@ -230,6 +246,9 @@ def _check(config: RobotConfig) -> None:
         raise ValueError("limits.lower must be below limits.upper for every joint")
     if min(limits.velocity.min(), limits.acceleration.min(), limits.jerk.min()) <= 0.0:
         raise ValueError("velocity, acceleration and jerk limits must be positive")
+    arm = config.arm_limits
+    if arm is not None and any(np.any(getattr(arm, key) < getattr(limits, key)) for key in ArmLimits.__slots__):
+        raise ValueError("limits.velocity, acceleration and jerk must not exceed arm_limits")
     if np.any(config.home < limits.lower) or np.any(config.home > limits.upper):
         raise ValueError("home lies outside the position limits")
     if np.any(config.workspace_lower >= config.workspace_upper):

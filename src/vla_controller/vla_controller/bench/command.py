@@ -19,6 +19,7 @@ from vla_core.action import ActionMode
 from vla_core.robot import load_robot_config
 
 from vla_controller.arm_controller import ArmController
+from vla_controller.bench.interpolation import interpolate
 from vla_controller.bench.picture import draw
 from vla_controller.bench.recording import Recording, joint_targets, load_recording
 from vla_controller.bench.rig import Bench
@@ -40,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
     seams, curves = compare_ways(recording, arguments.rate)
     print("tick times", flush=True)
     ticks = {robot: time_ticks(robot, arguments.rate, arguments.ticks) for robot in arguments.robots}
+    print("what the arm's own interpolation makes of the stream", flush=True)
+    splines = interpolate(recording, arguments.robots, arguments.rate, arguments.interpolated)
     settings = SweepSettings(
         arguments.streams, arguments.seed, tuple(arguments.robots), arguments.rate, arguments.seconds
     )
@@ -50,13 +53,14 @@ def main(argv: Sequence[str]) -> int:
         "seams": {"source": recording.source, "note": recording.note, "rate_hz": arguments.rate, **seams},
         "tick_ms": ticks,
         "policy_killed": _rest_report(tally),
+        "arm_interpolation": splines,
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "controller.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     draw(arguments.out / "controller.png", curves, report, tally.rests)
     _print(report)
     print(f"-> {arguments.out / 'controller.json'}, {arguments.out / 'controller.png'}")
-    return 1 if tally.violations else 0
+    return 1 if tally.violations or splines["refused"] else 0
 
 
 def compare_ways(recording: Recording, rate: float) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -164,7 +168,20 @@ def _print(report: dict[str, Any]) -> None:
         print(f"  {name}: {value:.2f}; of runs {runs}, which keep the speed limits, {inside.get(name, np.nan):.2f}")
     for robot, row in report["tick_ms"].items():
         print(f"tick {robot}: " + ", ".join(f"{name} p50 {v['p50']} p99 {v['p99']} ms" for name, v in row.items()))
+    for sort, row in report["arm_interpolation"].items():
+        if isinstance(row, dict):
+            _print_shares(sort, row)
     print(f"at rest after the last due step: {report['policy_killed']['rest_after_last_due_step_s']}")
+
+
+def _print_shares(sort: str, row: dict[str, Any]) -> None:
+    print(
+        f"shares of the arm's limits, {sort}: " + "; ".join(f"{name}: {_shares(found)}" for name, found in row.items())
+    )
+
+
+def _shares(found: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.2f}" for name, value in found.items() if value)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -176,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=20.0, help="setpoints per second [Hz]")
     parser.add_argument("--seconds", type=float, default=1.5, help="that the policy of each stream lives [s]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no stream after that; default: all")
+    parser.add_argument("--interpolated", type=int, default=60, help="streams whose splines are judged at 1 kHz")
     parser.add_argument("--ticks", type=int, default=2000, help="ticks timed for each robot and mode")
     parser.add_argument("--recording", type=Path, help="made by python -m vla_training.bench.record_chunks")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder (default %(default)s)")

@@ -52,7 +52,8 @@ def play(arrivals: list[tuple[float, Command]], start: Array, until: float, rece
     ``arrivals``: each with its time [s]; a later one replaces the earlier. The arm begins at rest at ``start`` (n,).
     """
     first = _cycle(arrivals[0][0])
-    states = Motion.standing(JointState(start, 0.0 * start, 0.0 * start), CYCLE * np.arange(first, _cycle(until) + 1))
+    times = np.arange(first, _cycle(until) + 1, dtype=np.float64) * np.float64(CYCLE)
+    states = Motion.standing(JointState(start, 0.0 * start, 0.0 * start), times)
     begins = [_cycle(time) for time, _ in arrivals]
     for (_, command), begin, end in zip(arrivals, begins, [*begins[1:], _cycle(until)], strict=True):
         rows = slice(begin - first, end - first)
@@ -82,7 +83,7 @@ def sample(knots: Motion, times: Array, spline: str) -> tuple[Array, Array, Arra
 
 
 def _knots(command: Command, states: Motion, now: int, receiver: Receiver) -> Motion:
-    """What is interpolated from cycle ``now`` on: the command's points, after the state before them if they are ahead."""
+    """What is interpolated from cycle ``now`` on: the points, after the state before them where they are ahead."""
     start = command.start if command.timed else float(states.times[now])
     points = command.motion.shifted(start)
     if points.times[0] <= states.times[now]:

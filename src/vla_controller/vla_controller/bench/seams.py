@@ -18,6 +18,7 @@ from vla_core.robot import RobotConfig
 from vla_controller.arm.arm_model import description_path
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
+from vla_controller.bench.joint_trajectory_controller import sample
 from vla_controller.bench.recording import INSTRUCTION, Run, Targets
 from vla_controller.bench.rig import Bench
 
@@ -97,30 +98,27 @@ def _first(targets: Targets) -> float:
     return float(max(targets.known[0], targets.due[0] - (targets.due[1] - targets.due[0])))
 
 
-def this_controller(controller: ArmController, dt: float, run: Run, times: Array) -> Array:
-    """Setpoints of this package, with the quintic between them that a joint_trajectory_controller makes of them."""
+def record(controller: ArmController, dt: float, run: Run, until: float = 0.0) -> Bench:
+    """Bench on which ``controller`` has played a run, to ``until`` [s] or to half a second after its last chunk."""
     bench = Bench(controller, dt, INSTRUCTION, run.start)
     frame, k = controller.config.base_frame, 0
-    while bench.now < times[-1] + dt:
+    while bench.now < (until or run.arrivals[-1] + 0.5):
         while k < len(run.chunks) and run.arrivals[k] <= bench.now + 1e-9:
             controller.accept(replace(run.chunks[k], frame_id=frame), bench.now)
             k += 1
         bench.tick()
-    rows = [np.array([getattr(row, name) for row in bench.setpoints]) for name in ("q", "qd", "qdd")]
-    return quintic(rows[0], rows[1], rows[2], dt, times - dt)
+    return bench
 
 
-def quintic(q: Array, qd: Array, qdd: Array, dt: float, times: Array) -> Array:
-    """Positions at ``times`` [s] on the quintics between states (k, n) that are ``dt`` [s] apart from time 0 on."""
-    k = np.clip((times / dt).astype(int), 0, len(q) - 2)
-    s = np.clip(times / dt - k, 0.0, 1.0)[:, None]
-    a, va, ca, b, vb, cb = q[k], qd[k] * dt, qdd[k] * dt**2, q[k + 1], qd[k + 1] * dt, qdd[k + 1] * dt**2
-    d = b - a
-    c3 = 10.0 * d - 6.0 * va - 4.0 * vb - 1.5 * ca + 0.5 * cb
-    c4 = -15.0 * d + 8.0 * va + 7.0 * vb + 1.5 * ca - cb
-    c5 = 6.0 * d - 3.0 * (va + vb) - 0.5 * (ca - cb)
-    path: Array = a + s * (va + s * (0.5 * ca + s * (c3 + s * (c4 + s * c5))))
-    return path
+def this_controller(controller: ArmController, dt: float, run: Run, times: Array) -> Array:
+    """Setpoints of this package, with the quintics between them that a joint_trajectory_controller makes of them."""
+    bench = record(controller, dt, run, times[-1] + dt)
+    ahead = bench.setpoints[0].ahead
+    tick = slice(1, 1 + round(dt / ahead.times[1]))
+    way = ahead.part(slice(0, 1))
+    for k, row in enumerate(bench.setpoints):
+        way = way.then(row.ahead.part(tick).shifted(k * dt))
+    return sample(way, times, "quintic")[0]
 
 
 WAYS: dict[str, Callable[[Targets, Array, Array], Array]] = {"hold_last": hold_last, "linear": linear, "cubic": cubic}

@@ -90,7 +90,9 @@ class SetpointLimiter:
     def stop(self, state: JointState) -> Motion:
         """The hardest stop from ``state``, which comes first, to exact rest; its setpoints are among its states."""
         if state.at_rest or not self._load(self._brake, state):
-            return Motion.standing(state.still(), np.zeros(1))
+            moves = bool(np.any(state.qd) or np.any(state.qdd))
+            motion = Motion.standing(state, np.array([0.0, self._glance] if moves else [0.0]))
+            return motion.ending(state.still())
         duration = self._trajectory.duration
         times = np.arange(0.0, duration, self._glance)
         motion = self._sample(np.append(times[times < max(duration - 0.5 * self._glance, _MARGIN)], duration))

@@ -48,6 +48,11 @@ class Motion:
         return Motion(times, *rows)
 
     @property
+    def begin(self) -> JointState:
+        """The first state."""
+        return JointState(self.q[0], self.qd[0], self.qdd[0])
+
+    @property
     def end(self) -> JointState:
         """The last state."""
         return JointState(self.q[-1], self.qd[-1], self.qdd[-1])

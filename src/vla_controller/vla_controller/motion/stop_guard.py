@@ -38,7 +38,7 @@ class StopGuard:
         or comes no farther away from it.
         """
         ticks = 1 + math.ceil(float(stop.times[-1]) / self._dt - 1e-6)
-        if len(stop.times) > 1 and now + ticks * self._dt > rest_by + 1e-6:
+        if not stop.begin.at_rest and now + ticks * self._dt > rest_by + 1e-6:
             return Refusal("stopped_short", "the last step could not be reached in time; stopping on the way")
         clearance = self._kinematics.clearance
         gap = "" if clearance is None else clearance.blocked(state.q, stop.q)

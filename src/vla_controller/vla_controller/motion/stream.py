@@ -25,6 +25,7 @@ _LEAST_LEAD = 0.005  # [s] below which a tick is late: the arm will have begun t
 _MOST_LEAD = 0.3  # [s] by which commands may run ahead of the clock
 _SAME = 1e-9  # [rad], [rad/s] within which a motion continues the one before
 _NEAR = 1e-4  # [s] least distance of two points
+_EASE = 1.25  # of the time that crossing a gap takes: receivers begin anew with each command, with one step too much
 _UNKNOWN = 0.02  # [rad] by which the arm may be elsewhere than it was promised to be
 
 
@@ -106,7 +107,7 @@ class CommandStream:
 def bridge_time(gap: Array, limits: JointLimits) -> float:
     """Time [s] in which an arm at rest crosses ``gap`` (n,) [rad] by a quintic inside the limits."""
     speed, push = 1.875 * gap / limits.velocity, np.sqrt(5.7736 * gap / limits.acceleration)
-    return float(np.max((speed, push, np.cbrt(60.0 * gap / limits.jerk))))
+    return _EASE * float(np.max((speed, push, np.cbrt(60.0 * gap / limits.jerk))))
 
 
 def _rests_from(motion: Motion) -> float:
