@@ -4,25 +4,16 @@
 The ROS side (parameters, process, time, diagnostics, messages) is in `vla_core.ros`.
 """
 
-from vla_core.action import ActionChunk, ActionMode, ActionStep, ActionValueError, DeltaReference
-from vla_core.health import Health, Level
-from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
-from vla_core.rotation import Pose
-from vla_core.settings import SettingsError, check_settings, setting
+from vla_core.lazy import lazy_exports
 
-__all__ = [
-    "ActionChunk",
-    "ActionMode",
-    "ActionStep",
-    "ActionValueError",
-    "DeltaReference",
-    "Health",
-    "Level",
-    "Pose",
-    "RobotConfig",
-    "RobotConfigError",
-    "SettingsError",
-    "check_settings",
-    "load_robot_config",
-    "setting",
-]
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "action": ("ActionChunk", "ActionMode", "ActionStep", "ActionValueError", "DeltaReference"),
+        "files": ("replacing", "write_text"),
+        "health": ("Health", "Level"),
+        "robot": ("RobotConfig", "RobotConfigError", "load_robot_config"),
+        "rotation": ("Pose",),
+        "settings": ("SettingsError", "check_settings", "setting"),
+    },
+)

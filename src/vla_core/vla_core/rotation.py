@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
 Array = npt.NDArray[np.float64]
 
@@ -87,9 +86,13 @@ def rotation_vector_from_rpy(rpy: Array) -> Array:
 
     The rotation is Rz(yaw) Ry(pitch) Rx(roll).
     """
+    from scipy.spatial.transform import Rotation  # 0.2 s at the start of every node, of which only policies need it
+
     return np.asarray(Rotation.from_euler("xyz", rpy).as_rotvec())
 
 
 def rpy_from_rotation_vector(rotation_vector: Array) -> Array:
     """Return roll, pitch and yaw (3,) [rad], pitch within +-pi/2, of a rotation vector (3,) [rad]."""
+    from scipy.spatial.transform import Rotation
+
     return np.asarray(Rotation.from_rotvec(rotation_vector).as_euler("xyz"))
