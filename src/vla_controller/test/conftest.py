@@ -80,13 +80,15 @@ class Arm:
         self.sending, self.stamps, self.sequence = True, [], 0
         self.commands, self.arrivals, self.times, self.grippers = [], [], [], []
         self.chunks = []
+        self.finger = self.finger_goal = 0.04  # [m] travel of one finger
+        self.finger_block = 0.0  # [m] where an object is between the fingers
         self.statuses, self.poses, self.diagnostics = [], [], []
         self._joint_states = node.create_publisher(JointState, "/joint_states", qos_profile_sensor_data)
         self._chunks = node.create_publisher(ActionChunk, "/vla/action_chunk", 5)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._instructions = node.create_publisher(Instruction, "/vla/instruction", latched)
         node.create_subscription(JointTrajectory, CONFIG.arm_command_topic, self._on_command, 10)
-        node.create_subscription(JointTrajectory, CONFIG.gripper_command_topic, self.grippers.append, 10)
+        node.create_subscription(JointTrajectory, CONFIG.gripper_command_topic, self._on_gripper, 10)
         node.create_subscription(ControllerStatus, "/vla/controller_status", self.statuses.append, 10)
         node.create_subscription(PoseStamped, "/vla/ee_pose", self.poses.append, 10)
         node.create_subscription(ActionChunk, "/vla/action_chunk", self.chunks.append, 5)
@@ -103,11 +105,17 @@ class Arm:
     def _send_joint_state(self) -> None:
         from sensor_msgs.msg import JointState
 
+        way = self.finger_goal - self.finger
+        self.finger = max(self.finger_block, self.finger + max(-4e-4, min(4e-4, way)))
         if self.sending:
-            msg = JointState(name=["fr3_finger_joint1", *JOINTS], position=[0.04, *self.q.tolist()])
+            msg = JointState(name=["fr3_finger_joint1", *JOINTS], position=[self.finger, *self.q.tolist()])
             msg.header.stamp = self.node.get_clock().now().to_msg()
             self.stamps.append((msg.header.stamp.sec, msg.header.stamp.nanosec))
             self._joint_states.publish(msg)
+
+    def _on_gripper(self, msg: object) -> None:
+        self.grippers.append(msg)
+        self.finger_goal = msg.points[0].positions[0]
 
     def _on_command(self, msg: object) -> None:
         self.commands.append(msg)

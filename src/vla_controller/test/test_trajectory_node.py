@@ -40,13 +40,17 @@ class Planner:
         return goal
 
     def send(self, goal: Any) -> Any:
-        """The accepted goal; its result is asked for in the executor's thread, where no answer can be too quick."""
-        asked: list[Any] = []
-        sent = self.client.send_goal_async(goal, feedback_callback=lambda msg: self.feedback.append(msg.feedback))
-        sent.add_done_callback(lambda future: asked.append(future.result().get_result_async()))
+        """The accepted goal; all is asked for in the executor's thread, where no answer can be too quick."""
+        asked: list[tuple[Any, Any]] = []
+
+        def ask() -> None:
+            sent = self.client.send_goal_async(goal, feedback_callback=lambda msg: self.feedback.append(msg.feedback))
+            sent.add_done_callback(lambda done: asked.append((done.result(), done.result().get_result_async())))
+
+        self.arm.node.executor.create_task(ask)
         self.arm.wait(lambda: asked)
-        handle = sent.result()
-        self.results[bytes(handle.goal_id.uuid)] = asked[0]
+        handle, result = asked[0]
+        self.results[bytes(handle.goal_id.uuid)] = result
         return handle
 
     def result(self, handle: Any) -> Any:

@@ -69,6 +69,11 @@ class ArmController:
         return self._intake.steps_late
 
     @property
+    def stopped(self) -> bool:
+        """Whether a new instruction is needed before chunks are followed."""
+        return self._intake.stopped
+
+    @property
     def at_rest(self) -> bool:
         """Whether the setpoint stands still (or nothing was ever sent), and the mobile base, if there is one."""
         return self._base.at_rest and (self._state is None or self._state.at_rest)
@@ -92,6 +97,7 @@ class ArmController:
         if stop:
             self._intake.stopped = True
             self.halt("the operator said stop")
+            self._planner.gripper = math.nan
         elif instruction_id != self._intake.instruction or self._intake.stopped:
             self._intake.stopped = False
             if not self._owner.active:  # else the policy's turn comes when the trajectory is over
@@ -102,6 +108,7 @@ class ArmController:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
         self._estopped = True
         self.halt("emergency stop")
+        self._planner.gripper = math.nan
 
     def reset_estop(self) -> Refusal | None:
         """Leave the emergency stop; refused while anything moves. Motion needs a new instruction after that."""
@@ -114,7 +121,7 @@ class ArmController:
 
     def go_home(self, now: float) -> Refusal | None:
         """Move to the robot's home joints from wherever it is; chunks are refused until a new instruction comes."""
-        refusal = self._ready(now)
+        refusal = self.hindrance(now)
         if refusal is not None or self._state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
         self.halt("going home")
@@ -131,7 +138,7 @@ class ArmController:
         Raises:
             GoalError: the goal is not executed; whoever owns the arm keeps it.
         """
-        run = self._owner.admit(goal, self._state, self._ready(now), now)
+        run = self._owner.admit(goal, self._state, self.hindrance(now), now)
         self.halt("replaced by a newer trajectory" if self._owner.active else "a trajectory takes the arm")
         self._owner.take(run)
         self._intake.stopped, self._reason = True, "following a trajectory"
@@ -153,7 +160,7 @@ class ArmController:
 
     def judge(self, chunk: ActionChunk, now: float) -> AcceptedChunk | Refusal:
         """Let a chunk through the gate at time ``now`` [s], or count and return why not; nothing moves yet."""
-        refusal = self._ready(now) or self._owner.refusal()
+        refusal = self.hindrance(now) or self._owner.refusal()
         if refusal is not None or self._state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
         return self._intake.judge(chunk, now, self._planner.reference(self._state.q))
@@ -203,7 +210,8 @@ class ArmController:
         if self._state is not None:
             self._reason = reason
 
-    def _ready(self, now: float) -> Refusal | None:
+    def hindrance(self, now: float) -> Refusal | None:
+        """Return why nothing may move at ``now`` [s], whatever is asked for."""
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
         return self._watch.stale(now)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from vla_core.settings import check_settings, setting
 
+GRIPPER_OUTPUTS = ("joint_trajectory", "gripper_command", "parallel_gripper_command")
+
 
 @dataclass(frozen=True, slots=True)
 class ControllerSettings:
@@ -49,7 +51,11 @@ class NodeSettings:
     status_topic: str = setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
     ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for every joint state")
     arm_command_topic: str = setting("", "setpoints out; empty for the output's or the robot's own")
-    gripper_command_topic: str = setting("", "trajectory_msgs/JointTrajectory out; empty for the robot's own")
+    gripper_command_topic: str = setting("", "gripper's topic or action out; empty for the robot's own")
+    gripper_output: str = setting(
+        "joint_trajectory", "what gripper_command_topic takes: see docs/controller.md", choices=GRIPPER_OUTPUTS
+    )
+    gripper_effort: float = setting(20.0, "[N] at most, for a gripper that is an action", 0.1, 500.0)
     base_command_topic: str = setting("", "geometry_msgs/Twist out; empty for the robot's own")
     output: str = setting("joint_trajectory", "what arm_command_topic takes: see docs/controller.md")
     motion_budget: float = setting(0.6, "[s] camera to motion; more at the 99th percentile is a warning", 0.05, 5.0)

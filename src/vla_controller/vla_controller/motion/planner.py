@@ -44,7 +44,7 @@ class Planner:
         self._openings: list[tuple[float, float]] = []  # when due [s], gripper opening
         self._position = -math.inf
         self._rest_by = math.inf
-        self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first
+        self.gripper = math.nan  # opening last due, 0 to 1; NaN before the first, and after a stop
         self.boxed = True  # whether the path has to stay in the workspace
 
     def clear(self) -> None:

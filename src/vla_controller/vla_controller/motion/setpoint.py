@@ -34,7 +34,7 @@ class Setpoint:
     qd: Array  # (n,) [rad/s]
     qdd: Array  # (n,) [rad/s^2]
     reference: Array  # (n,) [rad] where the chunks want the joints at that time
-    gripper: float  # opening last commanded, 0 to 1; NaN before the first command
+    gripper: float  # opening last commanded, 0 to 1; NaN before the first command, and after a stop
     instruction_id: str  # of the chunk being followed, or followed last
     chunk_sequence: int
     chunk_stamp: float  # [s]; NaN before the first chunk

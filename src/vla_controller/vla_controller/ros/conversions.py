@@ -16,7 +16,6 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-from vla_core.robot import GripperConfig
 from vla_core.ros import action
 from vla_core.ros.time import duration_from_seconds, time_from_seconds
 from vla_core.rotation import Pose
@@ -70,14 +69,6 @@ def command_to_msg(command: Command, joints: Sequence[str]) -> JointTrajectory:
 
 def _doubles(row: Array) -> array[float]:
     return array("d", row.tobytes())
-
-
-def gripper_to_msg(opening: float, change: float, gripper: GripperConfig, dt: float) -> JointTrajectory:
-    """Trajectory of the first finger to ``opening``, as fast as the gripper goes over a ``change`` of the opening."""
-    point = JointTrajectoryPoint(positions=[gripper.finger_position(opening)])
-    travel = abs(change) * (gripper.max_width - gripper.min_width)
-    point.time_from_start = duration_from_seconds(max(dt, travel / gripper.speed))
-    return JointTrajectory(joint_names=[gripper.joint], points=[point])
 
 
 @dataclass(frozen=True, slots=True)

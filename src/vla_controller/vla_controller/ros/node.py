@@ -13,7 +13,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 from vla_core.robot import load_robot_config
 from vla_core.ros.action import chunk_from_msg
 from vla_core.ros.managed import ManagedNode
@@ -28,6 +27,7 @@ from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
 from vla_controller.ros.collision_check import CollisionCheck
+from vla_controller.ros.gripper import Gripper
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
 from vla_controller.ros.trajectory_server import TrajectoryServer
@@ -63,7 +63,6 @@ class ControllerNode(ManagedNode):
         self._checks = CollisionCheck(self, self.settings, self._controller, self._follow)
         self._setpoint: Setpoint | None = None
         self._arm_clock = ArmClock()
-        self._gripper_sent = math.nan
         self._rivals = 0
         self._closing: float | None = None
         self._settled = False
@@ -117,9 +116,8 @@ class ControllerNode(ManagedNode):
         self._starts = self.create_publisher(Header, "~/started", LATCHED)
         self._starts.publish(self._started)
         self.create_subscription(Header, "~/started", self._on_start_of_another, LATCHED)
-        gripper_topic = settings.gripper_command_topic or config.gripper_command_topic
         self._arm = ArmOutput(self, self._output, self.arm_topic, config, self._dt)
-        self._gripper = self.create_publisher(JointTrajectory, gripper_topic, 1)
+        self._gripper = Gripper(self, settings, self._controller)
         self._base = None
         if config.base is not None:
             self._base = self.create_publisher(Twist, settings.base_command_topic or config.base.command_topic, 1)
@@ -154,6 +152,7 @@ class ControllerNode(ManagedNode):
         if setpoint is not None:
             self._send(setpoint, late)
         self._trajectories.after_tick()
+        self._gripper.after_tick()
         self._checks.after_tick(now)
         self._reports.tick(setpoint, now, start)
         if start >= self._next_second:  # here and not in a timer: a whole period is left for it
@@ -169,16 +168,7 @@ class ControllerNode(ManagedNode):
         self._arm.send(setpoint, controller.kinematics, controller.measured, self._arm_clock.agrees, late)
         if self._base is not None and setpoint.base is not None:
             self._base.publish(base_to_msg(setpoint.base))
-        if not math.isnan(setpoint.gripper) and setpoint.gripper != self._gripper_sent:
-            known = not math.isnan(self._gripper_sent)
-            change = setpoint.gripper - self._gripper_sent if known else 1.0
-            self._gripper_sent = setpoint.gripper
-            self._send_gripper(change)
-
-    def _send_gripper(self, change: float) -> None:
-        if not math.isnan(self._gripper_sent):
-            gripper = self._config.gripper
-            self._gripper.publish(conversions.gripper_to_msg(self._gripper_sent, change, gripper, self._dt))
+        self._gripper.follow(setpoint.gripper)
 
     def _on_start_of_another(self, msg: Header) -> None:
         """Of two controllers of one arm the later one gives way, also when discovery took its time."""
@@ -187,6 +177,7 @@ class ControllerNode(ManagedNode):
             raise OtherControllerError(f"another controller_node already commands the arm on {self.arm_topic}")
 
     def _on_joint_state(self, msg: JointState) -> None:
+        self._gripper.see(msg)
         joints = conversions.joints_from_msg(msg, self._joints)
         if joints is None:
             return  # another device's joints
@@ -226,10 +217,14 @@ class ControllerNode(ManagedNode):
         self.get_logger().warning(f"{refusal.name}: {refusal.reason}", throttle_duration_sec=1.0)
 
     def _on_instruction(self, msg: Instruction) -> None:
-        self._controller.set_instruction(msg.id, stop=msg.kind == Instruction.KIND_STOP)
+        stop = msg.kind == Instruction.KIND_STOP
+        self._controller.set_instruction(msg.id, stop)
+        if stop:
+            self._gripper.hold()
 
     def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._controller.estop()
+        self._gripper.hold()
         return conversions.answer(response, None, "decelerating; latched until reset")
 
     def _on_reset_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -241,9 +236,10 @@ class ControllerNode(ManagedNode):
         )
 
     def _on_second(self) -> None:
-        self._send_gripper(1.0)  # again, for a gripper that has just come
         controller = self._controller
         self._rivals = max(0, self.count_publishers(self.arm_topic) - 1)
         if self._rivals:
             controller.halt(self._rivalry())
+        free = self._closing is None and not self._rivals and not controller.stopped
+        self._gripper.greet(free and controller.hindrance(self._now()) is None)
         self._reports.second(self._setpoint)
