@@ -251,7 +251,7 @@ class ArmController:
             gripper=self._planner.gripper,
             instruction_id=chunk.instruction_id if chunk is not None else "",
             chunk_sequence=chunk.sequence if chunk is not None else 0,
-            chunk_stamp=chunk.stamp if chunk is not None else math.nan,
+            chunk_stamp_ns=(chunk.stamp_ns or round(chunk.stamp * 1e9)) if chunk is not None else 0,
             stamp_to_setpoint=self._latency,
             reason=self._reason,
             ahead=ahead,

@@ -87,6 +87,7 @@ class ActionChunk:
     token_probabilities: NDArray[np.float32] | None = None  # (k, d)
     legal_mass: NDArray[np.float32] | None = None  # (k, d) before the constraint; NaN: not computed
     plan: str = ""  # what the policy wrote before it acted
+    stamp_ns: int | None = None  # [ns] `stamp` as it came in a message, exact; None: not from a message
 
     def checked(self) -> Self:
         """Return the chunk itself.

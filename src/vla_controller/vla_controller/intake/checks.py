@@ -88,7 +88,8 @@ def _names(chunk: ActionChunk, context: GateContext) -> Refusal | None:
     config = context.config
     if chunk.mode not in JOINT_MODES:
         if chunk.frame_id != config.base_frame:
-            return Refusal("wrong_frame", f"frame {chunk.frame_id!r}; must be {config.base_frame!r}")
+            known = f"must be {config.base_frame!r} or joined to it on /tf_static"
+            return Refusal("wrong_frame", f"frame {chunk.frame_id!r}; {known}")
         return None
     if sorted(chunk.joint_names) != sorted(config.joints):
         return Refusal("wrong_joints", f"joints {list(chunk.joint_names)}; must be {list(config.joints)} in any order")

@@ -37,8 +37,8 @@ class Setpoint:
     gripper: float  # opening last commanded, 0 to 1; NaN before the first command, and after a stop
     instruction_id: str  # of the chunk being followed, or followed last
     chunk_sequence: int
-    chunk_stamp: float  # [s]; NaN before the first chunk
-    stamp_to_setpoint: float  # [s] chunk_stamp to the first setpoint that follows the chunk; NaN before the first
+    chunk_stamp_ns: int  # [ns] exactly as it came; 0 before the first chunk
+    stamp_to_setpoint: float  # [s] that stamp to the first setpoint that follows the chunk; NaN before the first
     reason: str  # why the state is what it is
     ahead: Motion  # from the setpoint before (time 0) through the tick to this one, then the hardest stop to rest
     base: Array | None = None  # (3,) [m/s, m/s, rad/s] of the mobile base; None where there is none

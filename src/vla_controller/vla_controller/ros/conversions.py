@@ -17,7 +17,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from vla_core.ros import action
-from vla_core.ros.time import duration_from_seconds, time_from_seconds
+from vla_core.ros.time import duration_from_seconds, time_from_ns, time_from_seconds
 from vla_core.rotation import Pose
 
 from vla_controller.health.health import Health
@@ -112,7 +112,7 @@ def _fill_setpoint(msg: ControllerStatus, setpoint: Setpoint) -> None:
     msg.state = int(setpoint.state)
     msg.instruction_id = setpoint.instruction_id
     msg.chunk_sequence = setpoint.chunk_sequence
-    msg.chunk_stamp = time_from_seconds(setpoint.chunk_stamp)
+    msg.chunk_stamp = time_from_ns(setpoint.chunk_stamp_ns)
     msg.reference = setpoint.reference.tolist()
     msg.setpoint = setpoint.q.tolist()
     msg.setpoint_velocity = setpoint.qd.tolist()

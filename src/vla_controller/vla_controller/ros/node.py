@@ -27,6 +27,7 @@ from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
 from vla_controller.ros.collision_check import CollisionCheck
+from vla_controller.ros.frames import Frames
 from vla_controller.ros.gripper import Gripper
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
@@ -124,6 +125,7 @@ class ControllerNode(ManagedNode):
         self._ee_pose = self.create_publisher(PoseStamped, settings.ee_pose_topic, 10)
         self._reports = Reports(self, settings, self._controller)
         self._trajectories = TrajectoryServer(self, self._controller)
+        self._frames = Frames(self, config.base_frame)
         self.create_subscription(JointState, settings.joint_state_topic, self._on_joint_state, SENSOR)
         self.create_subscription(ActionChunk, settings.chunk_topic, self._on_chunk, 5)
         self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
@@ -198,7 +200,7 @@ class ControllerNode(ManagedNode):
             self._controller.log.add(Refusal("other_publisher", self._rivalry()))
             return
         now = self._now()
-        verdict = self._controller.judge(chunk_from_msg(msg, self._max_steps), now)
+        verdict = self._controller.judge(self._frames.resolve(chunk_from_msg(msg, self._max_steps)), now)
         if isinstance(verdict, Refusal):
             self._warn(verdict)
         else:

@@ -9,7 +9,7 @@ from geometry_msgs.msg import Point, Quaternion, Twist, Vector3
 from geometry_msgs.msg import Pose as PoseMsg
 
 from vla_core.action import ActionChunk, ActionStep
-from vla_core.ros.time import seconds_from_msg, time_from_seconds
+from vla_core.ros.time import ns_from_msg, seconds_from_msg, time_from_seconds
 from vla_core.rotation import Array, Pose
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
 from vla_msgs.msg import ActionStep as ActionStepMsg
@@ -75,6 +75,7 @@ def chunk_from_msg(msg: ActionChunkMsg, max_steps: int) -> ActionChunk:
         sequence=msg.sequence,
         observed_pose=pose_from_msg(msg.observed_pose),
         observed_joints=np.array(msg.observed_joints, dtype=np.float64),
+        stamp_ns=ns_from_msg(msg.header.stamp),
     )
 
 
