@@ -13,8 +13,8 @@ from tf2_msgs.msg import TFMessage
 from vla_core.action import ActionChunk
 from vla_core.rotation import Pose
 
-from vla_controller.intake.checks import JOINT_MODES
 from vla_controller.intake.frames import FrameTree, chunk_in
+from vla_controller.intake.targets import JOINT_MODES
 
 _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
