@@ -18,6 +18,7 @@ from launch.actions import (
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from vla_bringup.commands import package_of
 from vla_bringup.description import RESTART_DELAY_S, RESTART_LIMIT, OnExit
 from vla_bringup.graph import GRAPH
 from vla_bringup.presence import refuse_if_running
@@ -64,7 +65,7 @@ def node(start):
     files = [str(start.parameter_file)] if start.parameter_file else []
     values = {name: as_parameter(value) for name, value in start.parameters.items()}
     return Node(
-        package=start.package,
+        package=package_of(start),
         executable=start.executable,
         name=start.name if start.name != start.executable else None,
         parameters=[*files, values],

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("src/*/setup.py"))
 MAY_IMPORT = {
     "vla_core": {"vla_msgs"},
+    "vla_description": {"vla_core"},
     "vla_operator": {"vla_core", "vla_msgs"},
     "vla_perception": {"vla_core", "vla_msgs"},
     "vla_policy": {"vla_core", "vla_msgs"},

@@ -92,6 +92,7 @@ def code_of_tests(package: str) -> set[str]:
 def started() -> set[str]:
     """ROS packages that vla_bringup starts or that its files for Gazebo name."""
     names = {item.package for item in GRAPH.items}
+    names |= {fallback for item in GRAPH.items if (fallback := getattr(item, "fallback", ""))}
     for path in (ROOT / "config" / "gazebo").iterdir():
         names |= set(GAZEBO_PLUGINS.findall(path.read_text(encoding="utf-8")))
     launch = roots((ROOT / "launch").glob("*.py")) - {"vla_bringup"}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of sim:=gazebo: valid, and the same robot, table and camera as sim:=mujoco."""
 
+import itertools
 import math
 import re
 import shutil
@@ -15,7 +16,8 @@ import yaml
 from vla_bringup.graph import GRAPH
 from vla_bringup.resolution import IncludeStart
 from vla_sim.world.robots import get_robot
-from vla_sim.world.scene import build_scene
+from vla_sim.world.scene import body_name, build_scene
+from vla_sim.world.world import OBJECTS
 
 SHARE = Path(__file__).parents[1]
 FOLDER = SHARE / "config" / "gazebo"
@@ -79,6 +81,34 @@ def test_every_block_and_the_bowl_are_in_the_world_and_within_reach(robot):
         assert abs(poses[name][0] - sim.table_center_x) <= sim.reach_x
         assert abs(poses[name][1]) <= sim.reach_y
     assert float(world.get("version")) <= 1.9
+
+
+def footprint(body: mujoco.MjModel, name: str) -> float:
+    """Radius [m] of the circle about an object's axis that holds it."""
+    index = body.body(name).id
+    geoms = [g for g in range(body.ngeom) if body.geom_bodyid[g] == index]
+    sides = {mujoco.mjtGeom.mjGEOM_BOX: lambda size: math.hypot(*size[:2])}
+    reach = [sides.get(body.geom_type[g], lambda size: size[0])(body.geom_size[g]) for g in geoms]
+    return max(math.hypot(*body.geom_pos[g][:2]) + r for g, r in zip(geoms, reach, strict=True))
+
+
+@robots
+def test_the_objects_are_those_of_the_mujoco_scene_and_none_touches_another(robot):
+    world, model = ET.parse(FOLDER / f"{robot}_world.sdf").getroot(), build_scene(get_robot(robot))
+    names = {name: body_name(name) for name in OBJECTS}
+    found = {m.get("name"): m for m in world.iter("model") if m.find("static") is None}
+    assert set(found) == set(names.values())
+    places = {name: np.array(list(map(float, m.find("pose").text.split()))) for name, m in found.items()}
+    for first, second in itertools.combinations(found, 2):
+        gap = np.linalg.norm(places[first][:2] - places[second][:2])
+        assert gap > footprint(model, first) + footprint(model, second) + 0.005, (first, second)
+    for name, element in found.items():
+        geom = model.body(name).geomadr[0]
+        color = list(map(float, element.find(".//diffuse").text.split()))
+        np.testing.assert_allclose(color, model.geom_rgba[geom], atol=1e-6)
+        assert float(element.find(".//mass").text) == pytest.approx(model.body(name).mass[0], rel=1e-3)
+        height = 0.0 if name == "bowl" else model.geom_size[geom][{"grey_can": 1}.get(name, 2)]
+        assert places[name][2] == pytest.approx(height, abs=1e-6)
 
 
 @robots

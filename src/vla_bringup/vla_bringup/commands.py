@@ -16,7 +16,18 @@ def command_line(start: Start) -> tuple[str, ...]:
     """Return the command line of `start`; raises GraphError naming what is missing on this machine."""
     if isinstance(start, IncludeStart):
         return _include_command(start)
-    return (str(find_executable(start.package, start.executable)), *start.arguments, *ros_arguments(start))
+    return (str(find_executable(package_of(start), start.executable)), *start.arguments, *ros_arguments(start))
+
+
+def package_of(start: NodeStart) -> str:
+    """Return the package that offers the node here: its own, or its fallback where that is not installed."""
+    if not start.fallback:
+        return start.package
+    try:
+        get_package_prefix(start.package)
+    except PackageNotFoundError:
+        return start.fallback
+    return start.package
 
 
 def find_executable(package: str, executable: str) -> Path:

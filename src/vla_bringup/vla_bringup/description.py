@@ -120,7 +120,8 @@ class Node:
     """A ROS executable; its node name is `name`, or the executable's name where `name` is empty.
 
     `config` is its ROS parameter file below the config folder, read before `parameters`. `arguments` are plain
-    command-line arguments. It starts only when the arguments meet every entry of `when`.
+    command-line arguments. It starts only when the arguments meet every entry of `when`. Where `package` is not
+    installed, the executable of the same name of the package `fallback` is started instead, if one is named.
     """
 
     package: str
@@ -131,6 +132,7 @@ class Node:
     parameters: Mapping[str, Setting] = field(default_factory=dict)
     arguments: tuple[Setting, ...] = ()
     when: Condition = field(default_factory=dict)
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

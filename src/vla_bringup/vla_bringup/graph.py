@@ -86,6 +86,9 @@ ARGUMENTS = (
     Argument(
         "real_time_factor", "1.0", "Simulated seconds per wall second, with sim_time.", kind=float, low=0.05, high=20.0
     ),
+    Argument(
+        "publish_description", "true", "false: the robot's own drivers publish its URDF and frames.", BOOLEAN, kind=bool
+    ),
     Argument("headless", "true", "true: no window (sim:=mujoco never has one).", BOOLEAN, kind=bool),
 )
 
@@ -103,6 +106,7 @@ RULES = (
     ),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
     Rule(NOT_MUJOCO, "only sim:=mujoco offers it", keep_default=("sim_time", "real_time_factor")),
+    Rule(GAZEBO, "Gazebo spawns the robot from it", keep_default=("publish_description",)),
     Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
 )
 
@@ -165,20 +169,27 @@ STACK = (
         config="instruction_node.yaml",
         parameters={"instruction": FromArgument("instruction"), **SIM_TIME},
     ),
+    Node(
+        "robot_state_publisher",
+        "robot_state_publisher",
+        on_exit=OnExit.RESTART,
+        parameters={"robot_description": FileText("{share}/config/gazebo/{robot}.urdf"), **SIM_TIME},
+        when={"publish_description": (True,)},
+        fallback="vla_description",
+    ),
 )
 
 # Gazebo Harmonic with gz_ros2_control, from apt: ros-jazzy-{ros-gz-sim,ros-gz-bridge,gz-ros2-control,ros2-controllers,
 # robot-state-publisher}. The spawners wait for the controller manager and `create` for the world: no order to keep.
 WORLD = "{share}/config/gazebo/{robot}_world.sdf"
 GAZEBO_STACK: tuple[Node | Include, ...] = (
-    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r -s " + WORLD)}, {**GAZEBO, "headless": (True,)}),
-    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r " + WORLD)}, {**GAZEBO, "headless": (False,)}),
-    Node(
-        "robot_state_publisher",
-        "robot_state_publisher",
-        parameters={"robot_description": FileText("{share}/config/gazebo/{robot}.urdf"), **SIM_TIME},
-        when=GAZEBO,
+    Include(
+        "ros_gz_sim",
+        "gz_sim.launch.py",
+        {"gz_args": Template("-r -s --headless-rendering " + WORLD)},
+        {**GAZEBO, "headless": (True,)},
     ),
+    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r " + WORLD)}, {**GAZEBO, "headless": (False,)}),
     Node(
         "ros_gz_bridge",
         "parameter_bridge",

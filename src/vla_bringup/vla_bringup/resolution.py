@@ -42,6 +42,7 @@ class NodeStart:
     parameter_file: Path | None
     parameters: Mapping[str, Value]
     arguments: tuple[str, ...]
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +170,5 @@ def _start(item: Node | Include, values: Mapping[str, Value], share: Path) -> St
         parameter_file=_existing(share / "config" / item.config) if item.config else None,
         parameters={name: _set(setting, values, share) for name, setting in item.parameters.items()},
         arguments=tuple(str(_set(setting, values, share)) for setting in item.arguments),
+        fallback=item.fallback,
     )
