@@ -30,6 +30,7 @@ from vla_sim.run.loops import VIEWER_NICE, CameraLoop, Shot
 from vla_sim.run.physics import PhysicsLoop
 from vla_sim.settings import Settings
 from vla_sim.task.task import TaskError
+from vla_sim.world.outside_view import OutsideCamera
 from vla_sim.world.robots import UnknownRobotError
 from vla_sim.world.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
 from vla_sim.world.simulation import JointReading, Simulation
@@ -95,6 +96,7 @@ class SimulatorNode(ManagedNode):
                 self._publish_shot,
                 self._on_failure,
                 VIEWER_NICE,
+                OutsideCamera,
             ),
         )
 

@@ -77,6 +77,7 @@ class CameraLoop(Loop):
         publish: Callable[[Shot], None],
         failed: Callable[[str], None],
         nice: int = CAMERA_NICE,
+        camera: type[Camera] = Camera,
     ) -> None:
         """Prepare the thread, which `start` begins.
 
@@ -88,10 +89,12 @@ class CameraLoop(Loop):
             publish: called with each picture.
             failed: called with the text of an exception that ended the thread.
             nice: niceness of the thread.
+            camera: what draws the pictures.
         """
         super().__init__("cameras", failed)
         self._simulation, self._clock, self._publish, self._size, self._nice = simulation, clock, publish, size, nice
         self._rates = dict(rates_hz)
+        self._camera = camera
         self.delay = 0.0  # [s]
         self.frames = 0
         self.render_s = 0.0  # the last picture took
@@ -110,7 +113,7 @@ class CameraLoop(Loop):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)  # of this thread and its GL threads
         while not self._stopping.is_set():
             if self.wanted_hz > 0:
-                with Camera(self._simulation.world, *self._size) as camera:
+                with self._camera(self._simulation.world, *self._size) as camera:
                     self._take_pictures(camera)
             self._stopping.wait(LOOK_UP_S)
 

@@ -16,10 +16,11 @@ from vla_sim.world.world import World
 class Camera:
     """Renders one or more named cameras of a world at one size. Belongs to the thread that makes it."""
 
-    def __init__(self, world: World, height: int = 256, width: int = 320) -> None:
+    def __init__(self, world: World, height: int = 256, width: int = 320, model: mujoco.MjModel | None = None) -> None:
+        """Draw `model`, by default the world's own, at a size in [pixels]."""
         self.height, self.width = height, width
         self._world = world
-        self._renderer = mujoco.Renderer(world.model, height, width)
+        self._renderer = mujoco.Renderer(model or world.model, height, width)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = 0
 

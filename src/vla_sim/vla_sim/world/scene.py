@@ -36,6 +36,11 @@ def body_name(name: str) -> str:
 
 def build_scene(robot: SimRobot) -> mujoco.MjModel:
     """Compile the scene for one robot. Cameras: front (the policy's), wrist, viewer."""
+    return scene_spec(robot).compile()
+
+
+def scene_spec(robot: SimRobot) -> mujoco.MjSpec:
+    """Return the scene of `build_scene` before it is compiled."""
     spec = robot.load()
     _set_options(spec)
     for body in spec.bodies:
@@ -56,7 +61,7 @@ def build_scene(robot: SimRobot) -> mujoco.MjModel:
     }
     for name, geom in zip(DISTRACTORS, (can, ball), strict=True):
         _add_object(world, name, [geom])
-    return spec.compile()
+    return spec
 
 
 def _set_options(spec: mujoco.MjSpec) -> None:
