@@ -64,7 +64,7 @@ def wood(seed: int = 4) -> Image:
     seam = np.abs(y * 5 - np.round(y * 5)) < 0.012
     light = np.where(seam, 0.55 * light, light)
     color = np.array([0.70, 0.50, 0.32]) * 255.0
-    return np.clip(light[:, :, None] * color, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.clip(light[:, :, None] * color, 0.0, 255.0), dtype=np.uint8)
 
 
 def _streaks(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float64]:
