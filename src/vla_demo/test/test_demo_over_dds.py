@@ -65,6 +65,8 @@ def test_a_good_run_leaves_all_files_and_exit_status_0(environment: dict[str, st
     assert figures["policy_hz"] == pytest.approx(5, abs=2.5)
     assert figures["controller_hz"] == pytest.approx(20)
     assert figures["real_time_factor"] == pytest.approx(0.98)
+    for stage in ("starting the graph:", "simulator: ready", "observations: ready", "policy: ready"):
+        assert stage in done.stdout
     log = (out / "graph.log").read_text()
     assert log.count("going home") == 6  # before the first instruction and after each
     assert all(word in log for word in ("robot:=fr3", "sim:=mujoco", "policy:=rt1", "checkpoint:=some"))

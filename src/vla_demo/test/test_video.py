@@ -2,6 +2,7 @@
 """The video: frames in real time, nothing shown before it was known, a file that players play."""
 
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +10,41 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from vla_demo.picture.drawing import BODY, HEIGHT, LEFT, TOP, WIDTH, draw
+from vla_demo.picture.live_video import LAG_S, LiveVideo
 from vla_demo.picture.pictures import decode_jpeg, encode_jpeg, fit
-from vla_demo.picture.video import FPS, frame_times, pictures, scene_at, write_video
+from vla_demo.picture.video import AFTER_S, BEFORE_S, FPS, Views, scene_at
 from vla_demo.run.samples import Recording
+from vla_demo.run.session import LINGER_S, Current
 
 
-def test_frames_are_evenly_spaced_over_the_whole_run(recording: Recording) -> None:
-    times = frame_times(recording)
-    assert np.allclose(np.diff(times), 1 / FPS)
-    assert times[0] < recording.episodes[0].first_start
-    assert times[-1] >= recording.episodes[-1].end
+def partly(recording: Recording, now: float) -> tuple[Recording, Current | None]:
+    """What was known at `now` [s], and what ran then."""
+    heard = {
+        name: [sample for sample in getattr(recording, name) if sample.stamp <= now]
+        for name in ("controller", "chunks", "policy", "task", "viewer", "policy_view")
+    }
+    ended = [episode for episode in recording.episodes if episode.end + LINGER_S <= now]
+    number = len(ended)
+    current = None
+    if number < len(recording.episodes) and recording.episodes[number].first_start <= now:
+        episode = recording.episodes[number]
+        if episode.replaced and now < episode.start:
+            current = Current(number + 1, 2, episode.replaced, episode.replaced_start)
+        else:
+            current = Current(number + 1, 2, episode.instruction, episode.start, episode.replaced)
+    return Recording(joint_names=recording.joint_names, episodes=ended, **heard), current
+
+
+def test_what_is_drawn_during_the_run_is_what_would_be_drawn_after_it(recording: Recording) -> None:
+    video = LiveVideo(recording, "rt1", len(recording.episodes), Path("unused.mp4"))
+    start = recording.episodes[0].first_start - BEFORE_S
+    for index in range(int((recording.episodes[-1].end + AFTER_S - start) * FPS)):
+        time = start + index / FPS
+        known, current = partly(recording, time + LAG_S)
+        video._recording = known
+        video.show(current)
+        live = scene_at(known, "rt1", time, None, None, video._known(), 2)
+        assert live == scene_at(recording, "rt1", time, None, None), time - start
 
 
 def test_nothing_is_shown_before_it_is_known(recording: Recording) -> None:
@@ -89,9 +115,11 @@ def test_the_file_plays(recording: Recording, tmp_path: Path) -> None:
     recording.episodes = [replace(recording.episodes[0], end=recording.episodes[0].start + 1.0)]
     shares: list[float] = []
     path = tmp_path / "v.mp4"
-    count = write_video(recording, "rt1", path, shares.append)
-    assert count == len(shares) == len(frame_times(recording))
+    video = LiveVideo(recording, "rt1", 1, path)
+    count = video.finish(shares.append)
+    assert count == len(shares) == np.ceil((1.0 + BEFORE_S + AFTER_S) * FPS)
     assert shares[-1] == 1.0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v.mp4"]
     account = subprocess.run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "null", "-"],
         capture_output=True,
@@ -108,10 +136,28 @@ def test_the_file_plays(recording: Recording, tmp_path: Path) -> None:
 
 def test_without_pictures_there_is_no_video(recording: Recording, tmp_path: Path) -> None:
     recording.viewer, recording.policy_view = [], []
-    assert write_video(recording, "rt1", tmp_path / "v.mp4", lambda share: None) == 0
+    assert LiveVideo(recording, "rt1", 2, tmp_path / "v.mp4").finish() == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_are_drawn_while_the_run_goes_on_and_an_interrupted_one_leaves_no_file(
+    recording: Recording, tmp_path: Path
+) -> None:
+    episode = recording.episodes[0]
+    video = LiveVideo(recording, "rt1", 2, tmp_path / "v.mp4", now=lambda: episode.first_start + LAG_S + 1.0)
+    video.show(Current(1, 2, episode.instruction, episode.start))
+    video.start()
+    deadline = time.monotonic() + 60.0
+    while video.frames < (1.0 + BEFORE_S) * FPS - 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert video.frames >= (1.0 + BEFORE_S) * FPS - 1, video.error
+    assert video.frames <= (1.0 + BEFORE_S) * FPS + 1  # not ahead of what is known
+    video.abandon()
     assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_view_leaves_the_other(recording: Recording) -> None:
     recording.viewer = []
-    assert len(list(pictures(recording, "rt1", frame_times(recording)[:3]))) == 3
+    viewer, policy_view = Views(recording).at(recording.episodes[0].start)
+    assert viewer is None
+    assert policy_view is not None

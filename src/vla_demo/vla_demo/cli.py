@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from vla_demo.run import recording_file
 from vla_demo.run.child import GraphEndedError, private_environment
@@ -17,6 +18,9 @@ from vla_demo.run.plans import Plan, PlanError, demo_plans, evaluation_plans, re
 from vla_demo.run.progress import Progress, closing_table, figure_lines
 from vla_demo.run.samples import Recording
 from vla_demo.run.summary import Figures, per_family, summarize, write_json
+
+if TYPE_CHECKING:
+    from vla_demo.picture.live_video import LiveVideo
 
 NEEDED_SHARE = 0.6  # of the demo's episodes: three of five
 INTERRUPTED = 130
@@ -86,9 +90,15 @@ def _demo(options: argparse.Namespace) -> int:
     out: Path = options.out
     recording = Recording()
     progress = Progress(recording, len(plans))
-    _run(options, plans, recording, progress, log=out / "graph.log", pictures=not options.no_video)
+    video = None if options.no_video else _video(recording, options.policy, len(plans), out)
+    try:
+        _run(options, plans, recording, progress, log=out / "graph.log", video=video)
+    except BaseException:
+        if video:
+            video.abandon()
+        raise
     figures = summarize(recording, options.policy, options.robot)
-    written = _write_all(recording, figures, out, progress, video=not options.no_video)
+    written = _write_all(recording, figures, out, progress, video)
     _close(figures, [*written, out / "graph.log"], progress)
     return _verdict(figures, progress)
 
@@ -109,7 +119,7 @@ def _graph_eval(options: argparse.Namespace) -> int:
     out: Path = options.out
     recording = Recording()
     progress = Progress(recording, len(plans))
-    _run(options, plans, recording, progress, log=out.with_suffix(".log"), pictures=False)
+    _run(options, plans, recording, progress, log=out.with_suffix(".log"), video=None)
     figures = summarize(recording, options.policy, options.robot)
     write_json({**figures, "per_family": per_family(recording.episodes), "seed": options.seed}, out)
     recording_file.save_recording(recording, _title(figures), out.with_suffix(".npz"))
@@ -123,7 +133,7 @@ def _run(
     recording: Recording,
     progress: Progress,
     log: Path,
-    pictures: bool,
+    video: LiveVideo | None,
 ) -> None:
     from vla_demo.ros.run import RunSettings, run  # only now: rclpy reads the environment
 
@@ -135,17 +145,28 @@ def _run(
         timeout_s=options.timeout,
         start_timeout_s=options.start_timeout,
         log=log,
-        pictures=pictures,
+        pictures=video is not None,
     )
-    run(settings, plans, recording, progress)
+    run(settings, plans, recording, progress, video)
 
 
-def _write_all(recording: Recording, figures: Figures, out: Path, progress: Progress, video: bool) -> list[Path]:
-    """Write summary, timeline and video into `out`; return the files that there are now."""
-    from vla_demo.picture.timeline import write_timeline  # matplotlib takes a second to import
-    from vla_demo.picture.video import write_video
+def _outputs(out: Path) -> list[Path]:
+    return [out / "video.mp4", out / "timeline.png", out / "summary.json", out / recording_file.FILE]
 
-    paths = [out / "video.mp4", out / "timeline.png", out / "summary.json", out / recording_file.FILE]
+
+def _video(recording: Recording, policy: str, count: int, out: Path) -> LiveVideo:
+    from vla_demo.picture.live_video import LiveVideo  # matplotlib takes a second to import
+
+    return LiveVideo(recording, policy, count, _outputs(out)[0])
+
+
+def _write_all(
+    recording: Recording, figures: Figures, out: Path, progress: Progress, video: LiveVideo | None
+) -> list[Path]:
+    """Write summary, timeline and the rest of the video into `out`; return the files that there are now."""
+    from vla_demo.picture.timeline import write_timeline
+
+    paths = _outputs(out)
     for path in paths:
         path.unlink(missing_ok=True)  # what an earlier run left is not of this run
     write_json(figures, paths[2])
@@ -153,8 +174,8 @@ def _write_all(recording: Recording, figures: Figures, out: Path, progress: Prog
     recording_file.save_recording(recording, title, paths[3])
     write_timeline(recording, title, paths[1])
     with progress:
-        if video and not write_video(recording, figures["policy"], paths[0], progress.encoding):
-            progress.say("warning: no pictures came, so there is no video")
+        if video and not video.finish(progress.encoding):
+            progress.say(f"warning: there is no video: {video.error or 'no pictures came'}")
     return [path for path in paths if path.exists()]
 
 

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The video of a run, drawn and encoded after it: while the graph runs, nothing else is to load the machine."""
+"""What the video of a run shows at a time: only what was known then."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import imageio_ffmpeg
-
-from vla_demo.picture.drawing import HEIGHT, WIDTH, Scene, draw
+from vla_demo.picture.drawing import Scene
 from vla_demo.picture.pictures import Image, decode_jpeg
 from vla_demo.run.samples import ControllerSample, Episode, Frame, Recording, between, latest
 
@@ -18,53 +15,22 @@ BEFORE_S, AFTER_S = 0.3, 1.2  # shown before the first instruction and after the
 STALE_S = 1.0  # a chunk older than this is not shown as the present one
 
 
-def write_video(recording: Recording, policy: str, path: Path, progress: Callable[[float], None]) -> int:
-    """Write an H.264 video in real time at 10 frames a second; return their number. 0: nothing to show, no file."""
-    times = frame_times(recording)
-    if not times:
-        return 0
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (WIDTH, HEIGHT),
-        fps=FPS,
-        codec="libx264",
-        pix_fmt_in="rgb24",
-        pix_fmt_out="yuv420p",
-        macro_block_size=2,
-        quality=None,
-        output_params=["-crf", "21", "-preset", "veryfast", "-movflags", "+faststart"],
-        ffmpeg_log_level="error",
-    )
-    writer.send(None)
-    for index, picture in enumerate(pictures(recording, policy, times)):
-        writer.send(picture)
-        progress((index + 1) / len(times))
-    writer.close()
-    return len(times)
+def scene_at(
+    recording: Recording,
+    policy: str,
+    time: float,
+    viewer: Image | None,
+    policy_view: Image | None,
+    episodes: Sequence[Episode] | None = None,
+    count: int | None = None,
+) -> Scene:
+    """Return what is shown at `time` [s].
 
-
-def frame_times(recording: Recording) -> list[float]:
-    """When the frames of the video are [s]: evenly, from the first instruction to after the last episode."""
-    if not recording.episodes or not (recording.viewer or recording.policy_view):
-        return []
-    start = recording.episodes[0].first_start - BEFORE_S
-    end = recording.episodes[-1].end + AFTER_S
-    return [start + index / FPS for index in range(math.ceil((end - start) * FPS))]
-
-
-def pictures(recording: Recording, policy: str, times: Sequence[float]) -> Iterator[Image]:
-    """One picture (720, 1280, 3) RGB per time [s]."""
-    views = _LastDecoded(), _LastDecoded()
-    for time in times:
-        viewer = views[0].get(latest(recording.viewer, time))
-        policy_view = views[1].get(latest(recording.policy_view, time))
-        yield draw(scene_at(recording, policy, time, viewer, policy_view))
-
-
-def scene_at(recording: Recording, policy: str, time: float, viewer: Image | None, policy_view: Image | None) -> Scene:
-    """What is shown at `time` [s]: only what was known then."""
-    index = _episode_index(recording.episodes, time)
-    episode = recording.episodes[index] if index is not None else None
+    `episodes`, by default those of the recording, may end with one that still runs; `count`: how many there will be.
+    """
+    episodes = recording.episodes if episodes is None else episodes
+    index = _episode_index(episodes, time)
+    episode = episodes[index] if index is not None else None
     instruction, start, replaced = _spoken(episode, time)
     chunk = latest(recording.chunks, time)
     fresh = chunk is not None and episode is not None and time - chunk.stamp < STALE_S and chunk.stamp >= start
@@ -75,7 +41,10 @@ def scene_at(recording: Recording, policy: str, time: float, viewer: Image | Non
         instruction=instruction,
         replaced=replaced,
         number=0 if index is None else index + 1,
-        results=tuple(e.success if time >= e.end else None for e in recording.episodes),
+        results=(
+            *(e.success if time >= e.end else None for e in episodes),
+            *(None for _ in range(len(episodes), count or 0)),
+        ),
         elapsed=0.0 if episode is None else max(0.0, min(time, episode.end) - start),
         outcome=episode.success if episode is not None and time >= episode.end else None,
         chunk=chunk if fresh else None,
@@ -109,6 +78,20 @@ def _spoken(episode: Episode | None, time: float) -> tuple[str, float, str]:
     if episode.replaced and time < episode.start:
         return episode.replaced, episode.replaced_start, ""
     return episode.instruction, episode.start, episode.replaced
+
+
+class Views:
+    """The pictures of the outside camera and of the policy at a time."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._views = _LastDecoded(), _LastDecoded()
+
+    def at(self, time: float) -> tuple[Image | None, Image | None]:
+        """Return the latest pictures at `time` [s], RGB."""
+        viewer, policy = self._views
+        recording = self._recording
+        return viewer.get(latest(recording.viewer, time)), policy.get(latest(recording.policy_view, time))
 
 
 class _LastDecoded:

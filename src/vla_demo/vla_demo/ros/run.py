@@ -8,13 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vla_demo.ros.client import GraphClient
 from vla_demo.run.child import GraphEndedError, GraphProcess, find_vla_up
 from vla_demo.run.plans import Plan
 from vla_demo.run.progress import Progress
 from vla_demo.run.samples import Recording
-from vla_demo.run.session import Session
+from vla_demo.run.session import Current, Session
+
+if TYPE_CHECKING:
+    from vla_demo.picture.live_video import LiveVideo
 
 VIEWER_HZ = 10.0
 NICE = 5  # the recorder yields to the graph that it watches
@@ -40,8 +44,16 @@ class RunSettings:
         return (str(find_vla_up()), *words)
 
 
-def run(settings: RunSettings, plans: Sequence[Plan], recording: Recording, progress: Progress) -> None:
+def run(
+    settings: RunSettings,
+    plans: Sequence[Plan],
+    recording: Recording,
+    progress: Progress,
+    video: LiveVideo | None = None,
+) -> None:
     """Give `plans` to a graph of its own, filling `recording`; the graph is stopped when this returns or raises.
+
+    `video` is drawn along with the run.
 
     Raises GraphEndedError when the graph does not come up in time, ends by itself or does not stop cleanly.
     """
@@ -49,11 +61,19 @@ def run(settings: RunSettings, plans: Sequence[Plan], recording: Recording, prog
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         with GraphClient(recording, settings.pictures, graph.check) as client:
             _wait_until_ready(client, graph, settings, progress)
+            if video:
+                video.start()
+
+            def turn(current: Current | None) -> None:
+                progress.running(current, client.now())
+                if video:
+                    video.show(current)
+
             Session(
                 client,
                 plans,
                 settings.timeout_s,
-                on_turn=lambda current: progress.running(current, client.now()),
+                on_turn=turn,
                 on_episode=progress.finished,
             ).run()
         progress.say("stopping the graph")

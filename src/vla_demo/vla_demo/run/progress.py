@@ -31,7 +31,7 @@ class Progress:
         live = self.console.is_terminal
         self._live = Live(console=self.console, auto_refresh=False, transient=True) if live else None
         self._shown_at = -math.inf
-        self._phase = ""
+        self._lacking: dict[str, str] | None = None  # parts of the graph that are not ready
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -49,15 +49,21 @@ class Progress:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def waiting(self, what: Sequence[str], seconds: float) -> None:
-        """The graph is coming up and still lacks `what`."""
-        if not what:
-            return
-        head = f"starting the graph, {seconds:.0f} s; waiting for: "
-        if self._live and self._due(0.25):
-            self._show(Text(head + "; ".join(what), style="cyan"))
-        elif not self._live and (self._due(LINE_EVERY_S) or self._phase != "; ".join(what)):
-            self._phase = "; ".join(what)
-            self.say(head + self._phase)
+        """The graph is coming up and still lacks `what`: one line for each part that has become ready."""
+        lacking = {text.split(" (")[0]: text for text in what}
+        if self._lacking is None:
+            self.say("starting the graph: " + ", ".join(lacking))
+            self._lacking = dict(lacking)
+        for name in [name for name in self._lacking if name not in lacking]:
+            del self._lacking[name]
+            self.say(f"  {seconds:4.1f} s  {name}: ready")
+            if list(self._lacking) == ["policy"]:
+                self.say("          loading the policy's weights; its first inference follows")
+        for name in [name for name in lacking if name not in self._lacking]:
+            self._lacking[name] = lacking[name]
+            self.say(f"  {seconds:4.1f} s  waiting for {lacking[name]}")
+        if self._live and what and self._due(0.25):
+            self._show(Text(f"starting the graph, {seconds:.0f} s; waiting for: " + "; ".join(what), style="cyan"))
 
     def running(self, current: Current | None, now: float) -> None:
         """An episode runs, or None between two; `now` [s] on the ROS clock."""
