@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages out of this package's own types."""
 
+from __future__ import annotations
+
 from array import array
 
 from geometry_msgs.msg import Point, Pose, Quaternion
