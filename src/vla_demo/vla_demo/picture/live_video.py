@@ -21,6 +21,7 @@ from vla_demo.run.samples import Episode, Recording
 from vla_demo.run.session import Current
 
 LAG_S = 1.5  # [s] behind the run: an episode is judged, and late pictures have arrived, within that
+LATEST_S = 20.0  # [s] a picture that is later than that is not waited for
 NICE = 15  # the recorder and the graph come first
 _POLL = 0.1  # [s]
 
@@ -91,9 +92,16 @@ class LiveVideo:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         try:
             while not self._stopping.wait(_POLL):
-                self._draw_until(self._now() - LAG_S)
+                self._draw_until(self._horizon())
         except Exception:
             self.error = traceback.format_exc()
+
+    def _horizon(self) -> float:
+        """Time [s] before which everything shown is known; on a loaded machine the outside pictures come late."""
+        now = self._now()
+        views = self._recording.viewer, self._recording.policy_view
+        newest = min((frames[-1].stamp for frames in views if frames), default=now)
+        return min(now - LAG_S, max(newest, now - LATEST_S))
 
     def _draw_until(self, end: float, progress: Callable[[float], None] = lambda share: None) -> None:
         """Draw the frames that are still missing before `end` [s]."""
