@@ -27,6 +27,9 @@ from vla_controller.trajectory.run import TrajectoryRun
 
 Array = npt.NDArray[np.float64]
 
+_BESIDE = 0.01  # [rad] between setpoint and arm within which they are at one place
+_LAST_WORD = 0.5  # [s] for which a setpoint at rest is repeated while joint states are stale or in doubt
+
 
 class ArmController:
     """Turns any stream of action chunks into motion inside the robot's limits, or into a stop.
@@ -45,8 +48,11 @@ class ArmController:
         self._dt = dt
         self.reset()
 
-    def reset(self) -> None:
-        """Forget arm, instruction, chunks, e-stop and counts, as if just made. For the start of a simulated episode."""
+    def reset(self, stands_at: Array | None = None) -> None:
+        """Forget arm, instruction, chunks, e-stop and counts, as if just made. For the start of a simulated episode.
+
+        ``stands_at`` (n,) [rad]: where a simulated arm is known to stand; None: joint states have to agree first.
+        """
         config, settings = self.config, self.settings
         self.log.clear()
         self._planner = Planner(config, settings, self.kinematics, self.log)
@@ -55,13 +61,16 @@ class ArmController:
         tool = self.kinematics.tool_position
         self._intake = Intake(config, settings, tool, self.log)
         self._owner = TrajectoryOwner(config, settings, tool, self.log)
-        self._watch = ArmWatch(settings.joint_state_timeout, settings.follow_tolerance, config.limits)
+        self.watch = ArmWatch(settings, config)
         self._state: JointState | None = None
         self._estopped = False
         self._last_tick = self._latency = math.nan
         self._chunk: ActionChunk | None = None
-        self._reason = "no joint state yet"
+        self._reason, self._leading, self._rested = "", False, 0.0
         self.chunks_accepted = 0
+        if stands_at is not None:
+            self.watch.stands_at(stands_at)
+            self._begin("holding where the arm was found")
 
     @property
     def steps_late(self) -> int:
@@ -81,16 +90,35 @@ class ArmController:
     @property
     def measured(self) -> Array | None:
         """Joints of the latest joint state (n,) [rad]; None before the first."""
-        return self._watch.q
+        return self.watch.q
 
-    def update_joint_state(self, stamp: float, q: Array, qd: Array) -> None:
-        """Take the arm's measured joints (n,) [rad], [rad/s]; the first ones are where the setpoints begin."""
-        sighting = self._watch.update(stamp, q, qd, self._state, led=self._owner.active)
+    def withholds(self, now: float) -> bool:
+        """Whether setpoints at rest need not be sent: nobody knows where the arm is, and it would leap to them."""
+        return self._rested > _LAST_WORD and self.watch.hindrance(now) is not None
+
+    def update_joint_state(self, stamp: float, q: Array, qd: Array) -> bool:
+        """Take the arm's measured joints (n,) [rad], [rad/s]; whether they are believed.
+
+        Setpoints begin where the arm has stood for a while. Later joint states never move them faster than the limits.
+        """
+        sighting = self.watch.update(stamp, q, qd, self._state, led=self._owner.active)
         if sighting.refusal is not None:
             self.log.add(sighting.refusal)
         if sighting.restart:
-            self._state = self._follower.start(q, qd)
-            self.halt(sighting.restart)
+            self._begin(sighting.restart)
+        elif sighting.hold:
+            self.halt(sighting.hold)
+            self._leading = sighting.lead
+        return self.watch.q is q
+
+    def confirm_posture(self, now: float) -> Refusal | None:
+        """Begin where the joint states show the arm, which a person has looked at; motion needs a new instruction."""
+        refusal = self.watch.confirm(now)
+        if refusal is not None:
+            return self.log.add(refusal)
+        self._intake.stopped = True
+        self._begin("the posture was confirmed; waiting for a new instruction")
+        return None
 
     def set_instruction(self, instruction_id: str, stop: bool = False) -> None:
         """The operator's instruction: chunks of any other are refused from now on; ``stop`` halts at once."""
@@ -123,7 +151,7 @@ class ArmController:
         """Move to the robot's home joints from wherever it is; chunks are refused until a new instruction comes."""
         refusal = self.hindrance(now)
         if refusal is not None or self._state is None:
-            return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
+            return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
         self.halt("going home")
         self._intake.stopped = True
         self._follower.begin(self._state)
@@ -162,7 +190,7 @@ class ArmController:
         """Let a chunk through the gate at time ``now`` [s], or count and return why not; nothing moves yet."""
         refusal = self.hindrance(now) or self._owner.refusal()
         if refusal is not None or self._state is None:
-            return self.log.add(refusal or Refusal("joint_state_stale", "no joint state has come yet"))
+            return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
         return self._intake.judge(chunk, now, self._planner.reference(self._state.q))
 
     def follow(self, accepted: AcceptedChunk, now: float) -> Refusal | None:
@@ -174,7 +202,7 @@ class ArmController:
         self._intake.took(accepted)
         self._planner.follow(accepted, now, self._state.q)
         self._base.follow(accepted.chunk, accepted.schedule)
-        self._chunk, self._latency, self._reason = accepted.chunk, math.nan, ""
+        self._chunk, self._latency, self._reason, self._leading = accepted.chunk, math.nan, "", False
         self.chunks_accepted += 1
         return None
 
@@ -193,18 +221,36 @@ class ArmController:
         self._look_around(now)
         if self._state is None:
             return None
+        if self._leading:
+            self._lead(self._state, now)
         self._planner.advance_gripper(now)
         before = self._state
         step = self._advance(before, now) if self._planner.active else self._follower.brake(before)
         self._state = step.way.end
-        outcome = self._owner.judge(now, self._state.at_rest, self._watch.q)
+        self._rested = self._rested + self._dt if self._state.at_rest else 0.0
+        outcome = self._owner.judge(now, self._state.at_rest, self.watch.q)
         if outcome is not None:
             self.halt(f"trajectory: {outcome.text}")
         start = Motion.standing(before, np.zeros(1))
         ahead = start.then(step.way).then(step.stop.part(slice(1, None)).shifted(self._dt))
         return self._setpoint(self._state, ahead, now)
 
+    def _begin(self, reason: str) -> None:
+        """Setpoints begin at rest where the arm stands."""
+        if self.watch.q is not None:
+            self._state = self._follower.start(self.watch.q)
+            self.halt(reason)
+
+    def _lead(self, state: JointState, now: float) -> None:
+        """Take the setpoint to an arm that is blocked or guided by hand, so that it does not leap once it is free."""
+        limits = self.config.limits
+        place = np.clip(state.q if self.watch.q is None else self.watch.q, limits.lower, limits.upper)
+        if state.at_rest and not self._planner.active and np.max(np.abs(place - state.q)) > _BESIDE:
+            self._follower.begin(state)
+            self._planner.go(now, state.q, place)
+
     def _finish(self, reason: str) -> None:
+        self._leading = False
         self._planner.clear()
         self._follower.forget()
         if self._state is not None:
@@ -214,7 +260,7 @@ class ArmController:
         """Return why nothing may move at ``now`` [s], whatever is asked for."""
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
-        return self._watch.stale(now)
+        return self.watch.hindrance(now)
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""
@@ -222,10 +268,10 @@ class ArmController:
             self.log.add(Refusal("clock_jump", f"the clock went from {self._last_tick:.3f} to {now:.3f} s"))
             if now < self._last_tick:
                 self._intake.clock_went_back()
-                self._watch.clock_went_back(now)
+                self.watch.clock_went_back(now)
             self.halt("the clock jumped")
         self._last_tick = now
-        silence = None if self._state is None else self._watch.fell_silent(now)
+        silence = None if self._state is None else self.watch.fell_silent(now)
         if silence is not None:
             self.halt(self.log.add(silence).reason)
 
@@ -236,7 +282,7 @@ class ArmController:
         if step.hindrance is not None:
             self.halt(self.log.add(step.hindrance).reason)
         elif step.done and not self._owner.active:
-            self._finish("the last step is done")
+            self._finish(self._reason if self._leading else "the last step is done")
         return step
 
     def _setpoint(self, state: JointState, ahead: Motion, now: float) -> Setpoint:

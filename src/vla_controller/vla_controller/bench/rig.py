@@ -40,29 +40,35 @@ class Bench:
         self, controller: ArmController, dt: float, instruction_id: str = "a", start: Array | None = None
     ) -> None:
         """Reset ``controller``, made with the same ``dt`` [s], give it an instruction and tick it once."""
-        controller.reset()
+        self.q = (controller.config.home if start is None else start).copy()
+        controller.reset(self.q)
         controller.set_instruction(instruction_id)
         self.controller, self.dt, self.instruction_id = controller, dt, instruction_id
-        self.q = (controller.config.home if start is None else start).copy()
         self.now = self.elapsed = 0.0  # [s] what the clock says; what really passed
         self.sequence = 0
         self.setpoints: list[Setpoint] = []
+        self.sense = self._sense
         self.tick()
 
     def tick(self, count: int = 1) -> Setpoint:
-        """Let ``count`` ticks pass; returns the last setpoint."""
+        """Let ``count`` ticks pass; returns the last setpoint. Raises RuntimeError when none was sent yet."""
         for _ in range(count):
-            self.controller.update_joint_state(self.now, self.q, np.zeros(len(self.q)))
+            self.sense()
             self.tick_without_joint_state()
+        if not self.setpoints:
+            raise RuntimeError("the controller has no joint state")
         return self.setpoints[-1]
+
+    def _sense(self) -> None:
+        """Joint states of one tick: where the arm is, at rest. A stream may put another function in its place."""
+        self.controller.update_joint_state(self.now, self.q, np.zeros(len(self.q)))
 
     def tick_without_joint_state(self) -> None:
         """Let one tick pass in which the arm says nothing."""
         setpoint = self.controller.tick(self.now)
-        if setpoint is None:
-            raise RuntimeError("the controller has no joint state")
-        self.setpoints.append(setpoint)
-        self.q = setpoint.q
+        if setpoint is not None:
+            self.setpoints.append(setpoint)
+            self.q = setpoint.q
         self.now += self.dt
         self.elapsed += self.dt
 

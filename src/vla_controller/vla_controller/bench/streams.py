@@ -13,13 +13,16 @@ from vla_core.robot import RobotConfig
 from vla_core.rotation import Pose, from_rotation_vector, multiply, normalise
 
 from vla_controller.arm.collision import Clearance
-from vla_controller.bench.rig import Bench, Violation
+from vla_controller.bench.false_states import FalseStates
+from vla_controller.bench.rig import Bench, Violation, broken_limits
 from vla_controller.motion.planner import REST_TIME
 
 Array = npt.NDArray[np.float64]
 Generator = np.random.Generator
 
 NAN = float("nan")
+FALSE_STATES = ("false_states", "false_start")
+_FALSE_SECONDS = 5.0  # [s] at least, for streams of false joint states: recovery takes two
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class StreamResult:
 
 def run_stream(bench: Bench, rng: Generator, kind: str, seconds: float) -> StreamResult:
     """Play one stream of ``kind`` for ``seconds``, kill the policy and wait until the arm must be at rest."""
+    if kind in FALSE_STATES:
+        return run_false_states(bench, rng, kind, seconds)
     play = STREAMS[kind]
     source = Source(bench, rng)
     while bench.elapsed < seconds:
@@ -45,6 +50,28 @@ def run_stream(bench: Bench, rng: Generator, kind: str, seconds: float) -> Strea
     bench.tick(int(np.ceil((max(0.0, last - bench.elapsed) + REST_TIME) / bench.dt - 1e-6)) + 1)
     rest = bench.rest_after(last)
     return StreamResult(kind, bench.account(last), source.accepted, source.refused, rest, bench.least_clearance())
+
+
+def run_false_states(bench: Bench, rng: Generator, kind: str, seconds: float, lie: str = "") -> StreamResult:
+    """Play chunks of a sound policy while joint states lie in the way ``lie``, or one by chance."""
+    at_start = kind == "false_start"
+    if at_start:
+        bench.controller.reset()
+        bench.controller.set_instruction(bench.instruction_id)
+        bench.setpoints.clear()
+    source, sensor = Source(bench, rng), FalseStates(bench, rng, lie, at_start)
+    play = [_steady, _zigzag, _mixed][int(rng.integers(0, 3))]
+    while bench.elapsed < max(seconds, _FALSE_SECONDS):
+        play(source)
+        if sensor.honest and rng.random() < 0.01:
+            if bench.controller.confirm_posture(bench.now) is None:
+                sensor.confirmed = bench.elapsed
+            bench.controller.set_instruction(bench.instruction_id)
+        bench.sense()
+        bench.tick_without_joint_state()
+    limits = bench.controller.config.limits
+    found = [*broken_limits(bench.setpoints, limits, bench.dt), *sensor.account()] if bench.setpoints else []
+    return StreamResult(kind, tuple(found), source.accepted, source.refused, float("nan"), float("inf"))
 
 
 def start_pose(config: RobotConfig, clearance: Clearance | None, rng: Generator) -> Array:

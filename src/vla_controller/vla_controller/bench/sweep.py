@@ -15,7 +15,7 @@ from vla_core.robot import load_robot_config
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
-from vla_controller.bench.streams import STREAMS, run_stream, start_pose
+from vla_controller.bench.streams import FALSE_STATES, STREAMS, run_stream, start_pose
 
 _BATCH = 64  # streams handed to a process at once
 _EXAMPLES = 5  # of violations kept
@@ -71,7 +71,7 @@ def _controller(robot: str, rate: float) -> ArmController:
 
 def run_streams(settings: SweepSettings, first: int, count: int) -> Tally:
     """Streams ``first`` to ``first + count - 1``, in this process."""
-    tally, kinds = Tally(), tuple(STREAMS)
+    tally, kinds = Tally(), (*STREAMS, *FALSE_STATES)
     for index in range(first, first + count):
         kind, robot = kinds[index % len(kinds)], settings.robots[index // len(kinds) % len(settings.robots)]
         controller, rng = _controller(robot, settings.rate), np.random.default_rng([settings.seed, index])

@@ -35,7 +35,7 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
     values.update({name: f"{value:.2f}" for name, value in times.summary().items()})
     for name, count, reason in controller.log.entries():
         values[f"refused {name}"] = f"{count}; latest: {reason}"
-    level, message = _judge(state, setpoint, controller.log.total() - refused_before)
+    level, message = _judge(state, setpoint, controller, controller.log.total() - refused_before)
     return Health(level, message, values)
 
 
@@ -52,11 +52,15 @@ def diagnose_latency(values: Mapping[str, float], budget: float) -> Health:
     return Health(OK, text, figures)
 
 
-def _judge(state: ControllerState, setpoint: Setpoint | None, refused: int) -> tuple[int, str]:
+def _judge(
+    state: ControllerState, setpoint: Setpoint | None, controller: ArmController, refused: int
+) -> tuple[int, str]:
     if setpoint is None:
-        return WARN, "waiting for joint states"
+        return WARN, controller.watch.waiting()
     if state is ControllerState.ESTOPPED:
         return ERROR, "emergency stop latched"
+    if controller.watch.doubt is not None:
+        return ERROR, f"{controller.watch.doubt.name}: {controller.watch.doubt.reason}"
     if refused:
         return WARN, f"{refused} refused in the last second; {state.name.lower()}"
     return OK, f"{state.name.lower()}{': ' if setpoint.reason else ''}{setpoint.reason}"

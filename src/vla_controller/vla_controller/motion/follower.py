@@ -49,10 +49,10 @@ class Follower:
         self._smoothing, self._dt = smoothing, dt
         self._wanted: deque[tuple[float, Array]] = deque(maxlen=256)
 
-    def start(self, q: Array, qd: Array) -> JointState:
-        """State of an arm that was found at ``q`` (n,) [rad] with ``qd`` (n,) [rad/s]."""
+    def start(self, q: Array) -> JointState:
+        """State of an arm that was found standing at ``q`` (n,) [rad]."""
         self._guard.start(q)
-        return self._limiter.start(q, qd)
+        return self._limiter.start(q)
 
     def begin(self, state: JointState) -> None:
         """A path begins at ``state``."""

@@ -54,18 +54,10 @@ class SetpointLimiter:
         self._brake.target_velocity = [0.0] * n
         self._zeros = np.zeros(n)
 
-    def start(self, q: Array, qd: Array) -> JointState:
-        """State to begin from: where the arm was measured. Limits widen to include it, never further.
-
-        ``qd`` is taken over when the arm is really moving, clipped to the limits.
-        """
-        limits = self._limits
-        moving = np.where(np.abs(qd) > 0.02, np.clip(qd, -0.9 * limits.velocity, 0.9 * limits.velocity), 0.0)
-        state = JointState(q.copy(), moving, self._zeros.copy())
-        low, high = self._stopping_range(state)
-        self._lower = np.minimum(limits.lower, low)
-        self._upper = np.maximum(limits.upper, high)
-        return state
+    def start(self, q: Array) -> JointState:
+        """State at rest to begin from: where the arm was measured. Limits widen to include it, never further."""
+        self._lower, self._upper = np.minimum(self._limits.lower, q), np.maximum(self._limits.upper, q)
+        return JointState(q.copy(), self._zeros.copy(), self._zeros.copy())
 
     def brake(self, state: JointState) -> Motion:
         """One tick of the hardest stop that the limits allow."""

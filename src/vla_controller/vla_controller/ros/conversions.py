@@ -83,6 +83,7 @@ class TickReport:
     chunks_accepted: int
     steps_late: int
     refusals: tuple[tuple[str, int, str], ...]
+    waiting: str = ""  # what is missing before the first setpoint
 
 
 def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequence[str], frame: str) -> ControllerStatus:
@@ -98,7 +99,7 @@ def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequenc
         chunks_accepted=report.chunks_accepted,
         steps_late=report.steps_late,
         refusals=[Refusal(name=name, count=count, reason=reason) for name, count, reason in report.refusals],
-        reason="no joint state yet",
+        reason=report.waiting,
     )
     msg.header.stamp, msg.header.frame_id = time_from_seconds(report.now), frame
     if report.ee_setpoint is not None:

@@ -45,6 +45,7 @@ class Reports:
             chunks_accepted=controller.chunks_accepted,
             steps_late=controller.steps_late,
             refusals=controller.log.entries(),
+            waiting=controller.watch.waiting(),
         )
         self._status.publish(conversions.status_to_msg(setpoint, report, self._joints, controller.config.base_frame))
         if setpoint is None:

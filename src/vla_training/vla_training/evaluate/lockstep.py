@@ -63,8 +63,8 @@ class Lockstep:
     def start(self, joints: NDArray[np.float64] | None = None, opening: float = 1.0) -> None:
         """Teleport the arm (default: home), forget everything, let the objects settle."""
         self.world.reset_robot(self.world.robot.home if joints is None else joints.tolist(), opening)
-        self.controller.reset()
         self.world.step(0.1)
+        self.controller.reset(self.world.joint_state()[1][: len(self.world.robot.joint_names)])
         self._sense()
         self.controller.set_instruction(INSTRUCTION_ID)
 
