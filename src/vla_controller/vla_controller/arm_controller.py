@@ -64,6 +64,7 @@ class ArmController:
         self.watch = ArmWatch(settings, config)
         self._state: JointState | None = None
         self._estopped = False
+        self._rival: Refusal | None = None
         self._last_tick = self._latency = math.nan
         self._chunk: ActionChunk | None = None
         self._reason, self._leading, self._rested = "", False, 0.0
@@ -131,6 +132,12 @@ class ArmController:
             if not self._owner.active:  # else the policy's turn comes when the trajectory is over
                 self.halt("new instruction")
         self._intake.instruction = instruction_id
+
+    def notice_rival(self, rival: Refusal | None) -> None:
+        """Halt while somebody else commands the arm, and refuse everything for that reason; None: nobody does."""
+        if rival is not None and (self._rival is None or not self.at_rest):
+            self.halt(rival.reason)
+        self._rival = rival
 
     def estop(self) -> None:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
@@ -260,7 +267,7 @@ class ArmController:
         """Return why nothing may move at ``now`` [s], whatever is asked for."""
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
-        return self.watch.hindrance(now)
+        return self._rival or self.watch.hindrance(now)
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""

@@ -54,7 +54,8 @@ class NodeSettings:
     chunk_topic: str = setting("/vla/action_chunk", "vla_msgs/ActionChunk in")
     instruction_topic: str = setting("/vla/instruction", "vla_msgs/Instruction in")
     status_topic: str = setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
-    ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for every joint state")
+    ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for joint states that are believed")
+    ee_pose_rate: float = setting(200.0, "[Hz] at most, of the tool's pose", 1.0, 1000.0)
     arm_command_topic: str = setting("", "setpoints out; empty for the output's or the robot's own")
     gripper_command_topic: str = setting("", "gripper's topic or action out; empty for the robot's own")
     gripper_output: str = setting(

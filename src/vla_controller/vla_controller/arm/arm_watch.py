@@ -25,7 +25,6 @@ _EASE = 4.0  # [rad/s^2] at which that allowance ends after a motion
 _MEMORY = 2.0  # [s] in which a second impossible joint state raises doubt; a single one is dropped
 _LEAST_CONFIRMED = 0.5  # [s] of agreement that a person can confirm
 _ALTERNATIONS = 3  # postures that took turns, from which on two publishers are the likely cause
-_DISAGREE = "joint_states_disagree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class ArmWatch:
         self._silent = False
         self.stamp = -math.inf
         self.q: Array | None = None
-        self.sources = ""  # who publishes joint states, for accounts of a doubt
+        self.publishers: tuple[str, ...] = ()  # nodes that publish joint states, for accounts of a doubt
 
     @property
     def believed(self) -> bool:
@@ -115,7 +114,7 @@ class ArmWatch:
             return "no joint state yet"
         wanted, agreed = self._wanted(), self._agreement.duration
         why = self._agreement.suspicion() or f"joint states agree on a standing arm for {agreed:.2f} of {wanted} s"
-        return f"waiting for a posture to begin from: {why}{self.sources}"
+        return f"waiting for a posture to begin from: {why}{self._sources()}"
 
     def stale(self, now: float) -> Refusal | None:
         """Refusal when the latest believed joint state is too old at ``now`` [s]."""
@@ -151,9 +150,7 @@ class ArmWatch:
             return Refusal("joint_range", text)
         return None
 
-    def _take(
-        self, stamp: float, q: Array, setpoint: JointState, led: bool, impossible: Refusal | None
-    ) -> Sighting:
+    def _take(self, stamp: float, q: Array, setpoint: JointState, led: bool, impossible: Refusal | None) -> Sighting:
         passed = max(0.0, stamp - self.stamp)
         self._pace = np.maximum(np.abs(setpoint.qd), self._pace - _EASE * min(passed, 1.0))
         if impossible is None and self._continuous(q, setpoint, passed):
@@ -177,7 +174,10 @@ class ArmWatch:
 
     def _account(self, refusal: Refusal) -> Refusal:
         remedy = "held until they agree again near the setpoint, or until ~/confirm_posture"
-        return Refusal(refusal.name, f"{refusal.reason}{self.sources}; {remedy}")
+        return Refusal(refusal.name, f"{refusal.reason}{self._sources()}; {remedy}")
+
+    def _sources(self) -> str:
+        return f"; published by {' and '.join(self.publishers)}" if len(self.publishers) > 1 else ""
 
     def _continuous(self, q: Array, setpoint: JointState, passed: float) -> bool:
         """Whether the arm can be at ``q``: near the joints last believed, or near where it was commanded to be."""
@@ -200,9 +200,9 @@ class ArmWatch:
 
     def _reconsider(self, stamp: float, q: Array, setpoint: JointState) -> Sighting:
         agreement, settings = self._agreement, self._settings
-        if agreement.jumps >= _ALTERNATIONS and (self.doubt is None or self.doubt.name != _DISAGREE):
+        if agreement.jumps >= _ALTERNATIONS and (self.doubt is None or self.doubt.name != "joint_states_disagree"):
             text = "joint states of different postures take turns: two publishers?"
-            self.doubt = self._account(Refusal(_DISAGREE, text))
+            self.doubt = self._account(Refusal("joint_states_disagree", text))
             return Sighting(self.doubt)
         known = self.q is not None and bool(np.max(np.abs(q - self.q)) <= _JUMP)
         if agreement.duration >= settings.posture_agreement - 1e-9:

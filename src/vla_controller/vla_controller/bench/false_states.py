@@ -33,7 +33,7 @@ def _posture(sensor: FalseStates, q: Array) -> Array:
 
 
 def _one_joint(sensor: FalseStates, q: Array) -> Array:
-    return q + sensor.offset * np.eye(len(q))[sensor.joint]
+    return np.asarray(q + sensor.offset * np.eye(len(q))[sensor.joint])
 
 
 def _swapped(sensor: FalseStates, q: Array) -> Array:
@@ -63,7 +63,8 @@ def _delayed(sensor: FalseStates, q: Array) -> Array:
 
 
 def _drift(sensor: FalseStates, q: Array) -> Array:
-    return q + (sensor.bench.elapsed - sensor.begin) * sensor.offset * np.eye(len(q))[sensor.joint]
+    grown = (sensor.bench.elapsed - sensor.begin) * sensor.offset
+    return np.asarray(q + grown * np.eye(len(q))[sensor.joint])
 
 
 def _noise(sensor: FalseStates, q: Array) -> Array:
@@ -155,7 +156,8 @@ class FalseStates:
         late = [(t, b) for b in seconds for t in moving if b + _HELD + 2.0 * dt < t < b + agreement]
         if not late:
             return []
-        return [Violation("doubt", f"{self.kind}: moved at {late[0][0]:.2f} s; joint states lied at {late[0][1]:.2f} s")]
+        moved, lied = late[0]
+        return [Violation("doubt", f"{self.kind}: moved at {moved:.2f} s; joint states lied at {lied:.2f} s")]
 
     def _wrong_start(self) -> list[Violation]:
         """Setpoints begin at rest, where the arm was told to stand for a while, and never at zeros."""

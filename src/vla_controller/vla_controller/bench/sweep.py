@@ -30,6 +30,7 @@ class SweepSettings:
     robots: tuple[str, ...]
     rate: float  # [Hz]
     seconds: float  # [s] that the policy lives
+    kinds: tuple[str, ...] = (*STREAMS, *FALSE_STATES)
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ def _controller(robot: str, rate: float) -> ArmController:
 
 def run_streams(settings: SweepSettings, first: int, count: int) -> Tally:
     """Streams ``first`` to ``first + count - 1``, in this process."""
-    tally, kinds = Tally(), (*STREAMS, *FALSE_STATES)
+    tally, kinds = Tally(), settings.kinds
     for index in range(first, first + count):
         kind, robot = kinds[index % len(kinds)], settings.robots[index // len(kinds) % len(settings.robots)]
         controller, rng = _controller(robot, settings.rate), np.random.default_rng([settings.seed, index])

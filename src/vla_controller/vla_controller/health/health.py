@@ -29,6 +29,7 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
         "state": state.name,
         "chunks_accepted": controller.chunks_accepted,
         "steps_late": controller.steps_late,
+        "joint_states_from": ", ".join(controller.watch.publishers),
     }
     if setpoint is not None:
         values["stamp_to_setpoint_ms"] = f"{1e3 * setpoint.stamp_to_setpoint:.1f}"

@@ -8,9 +8,8 @@ import math
 import time
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped, Twist
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import JointState
+from geometry_msgs.msg import Twist
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vla_core.robot import load_robot_config
@@ -18,9 +17,8 @@ from vla_core.ros.action import chunk_from_msg
 from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.process import Ending
-from vla_core.ros.time import seconds_from_msg, time_from_seconds
+from vla_core.ros.time import seconds_from_msg
 
-from vla_controller.arm.arm_clock import ArmClock
 from vla_controller.arm_controller import ArmController
 from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.setpoint import Setpoint
@@ -29,13 +27,14 @@ from vla_controller.ros import conversions, pace
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.frames import Frames
 from vla_controller.ros.gripper import Gripper
+from vla_controller.ros.joint_states import JointStates
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
+from vla_controller.ros.rivals import Rivals
 from vla_controller.ros.trajectory_server import TrajectoryServer
 from vla_controller.settings import ControllerSettings, NodeSettings
 from vla_msgs.msg import ActionChunk, Instruction
 
-SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DISCOVERY_TIME = 1.0  # [s] in which another controller would be seen
 STOP_TIME = 0.9  # [s] at most, to come to rest at shutdown
@@ -63,13 +62,12 @@ class ControllerNode(ManagedNode):
         self._config, self._joints = config, list(config.joints)
         self._checks = CollisionCheck(self, self.settings, self._controller, self._follow)
         self._setpoint: Setpoint | None = None
-        self._arm_clock = ArmClock()
-        self._rivals = 0
         self._closing: float | None = None
         self._settled = False
         self._next_second = 0.0
         self._inference_time = math.nan
         self.arm_topic = self.settings.arm_command_topic or self._output.topic or config.arm_command_topic
+        self._rivals = Rivals(self, self.arm_topic)
 
     def serve(self, ending: Ending) -> None:
         """Tick until a signal comes and the arm is at rest.
@@ -102,13 +100,10 @@ class ControllerNode(ManagedNode):
         """Raise OtherControllerError when somebody already publishes to the arm."""
         deadline = time.monotonic() + DISCOVERY_TIME
         while self._closing is None and time.monotonic() < deadline:
-            self._rivals = self.count_publishers(self.arm_topic)
-            if self._rivals:
-                raise OtherControllerError(self._rivalry())
+            rival = self._rivals.look(own=0)
+            if rival is not None:
+                raise OtherControllerError(rival.reason)
             time.sleep(0.05)
-
-    def _rivalry(self) -> str:
-        return f"{self._rivals} other publisher(s) command the arm on {self.arm_topic}"
 
     def connect(self) -> None:
         """Create publishers, subscriptions and services."""
@@ -122,16 +117,16 @@ class ControllerNode(ManagedNode):
         self._base = None
         if config.base is not None:
             self._base = self.create_publisher(Twist, settings.base_command_topic or config.base.command_topic, 1)
-        self._ee_pose = self.create_publisher(PoseStamped, settings.ee_pose_topic, 10)
         self._reports = Reports(self, settings, self._controller)
+        self._joint_states = JointStates(self, settings, self._controller, self._reports, self._gripper)
         self._trajectories = TrajectoryServer(self, self._controller)
         self._frames = Frames(self, config.base_frame)
-        self.create_subscription(JointState, settings.joint_state_topic, self._on_joint_state, SENSOR)
         self.create_subscription(ActionChunk, settings.chunk_topic, self._on_chunk, 5)
         self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
         self.create_service(Trigger, "~/estop", self._on_estop)
         self.create_service(Trigger, "~/reset_estop", self._on_reset_estop)
         self.create_service(Trigger, "~/home", self._on_home)
+        self.create_service(Trigger, "~/confirm_posture", self._on_confirm_posture)
 
     def begin_closing(self) -> None:
         """Come to rest, then let the tick loop end; safe to call from a signal handler."""
@@ -150,6 +145,7 @@ class ControllerNode(ManagedNode):
         late = self._arm.late(now)
         if late > 0.0:
             self._controller.coast(late)
+        self._controller.notice_rival(self._rivals.look(own=1))
         self._setpoint = setpoint = self._controller.tick(now)
         if setpoint is not None:
             self._send(setpoint, late)
@@ -167,7 +163,8 @@ class ControllerNode(ManagedNode):
 
     def _send(self, setpoint: Setpoint, late: float) -> None:
         controller = self._controller
-        self._arm.send(setpoint, controller.kinematics, controller.measured, self._arm_clock.agrees, late)
+        if not controller.withholds(setpoint.stamp):
+            self._arm.send(setpoint, controller.kinematics, controller.measured, self._joint_states.clock.agrees, late)
         if self._base is not None and setpoint.base is not None:
             self._base.publish(base_to_msg(setpoint.base))
         self._gripper.follow(setpoint.gripper)
@@ -178,26 +175,8 @@ class ControllerNode(ManagedNode):
         if earlier and msg.frame_id == self.arm_topic:
             raise OtherControllerError(f"another controller_node already commands the arm on {self.arm_topic}")
 
-    def _on_joint_state(self, msg: JointState) -> None:
-        self._gripper.see(msg)
-        joints = conversions.joints_from_msg(msg, self._joints)
-        if joints is None:
-            return  # another device's joints
-        now = self._now()
-        stamp = seconds_from_msg(msg.header.stamp)
-        self._arm_clock.add(stamp, now)
-        if stamp == 0.0:
-            msg.header.stamp, stamp = time_from_seconds(now), now
-        self._controller.update_joint_state(min(stamp, now), *joints)
-        self._reports.latency.add_measured(min(stamp, now), joints[0])
-        pose = self._controller.kinematics.fk(joints[0])
-        self._ee_pose.publish(conversions.pose_to_msg(pose, msg.header.stamp, self._config.base_frame))
-
     def _on_chunk(self, msg: ActionChunk) -> None:
         if self._closing is not None:
-            return
-        if self._rivals:
-            self._controller.log.add(Refusal("other_publisher", self._rivalry()))
             return
         now = self._now()
         verdict = self._controller.judge(self._frames.resolve(chunk_from_msg(msg, self._max_steps)), now)
@@ -237,11 +216,13 @@ class ControllerNode(ManagedNode):
             response, self._controller.go_home(self._now()), "going home; give a new instruction to move on"
         )
 
+    def _on_confirm_posture(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = self._controller.confirm_posture(self._now())
+        return conversions.answer(response, refusal, "confirmed; give a new instruction to move")
+
     def _on_second(self) -> None:
         controller = self._controller
-        self._rivals = max(0, self.count_publishers(self.arm_topic) - 1)
-        if self._rivals:
-            controller.halt(self._rivalry())
-        free = self._closing is None and not self._rivals and not controller.stopped
+        self._joint_states.look_for_publishers()
+        free = self._closing is None and not controller.stopped
         self._gripper.greet(free and controller.hindrance(self._now()) is None)
         self._reports.second(self._setpoint)
