@@ -23,6 +23,9 @@ _POSTURE_COST = 3e-3  # [m/rad] towards home, felt where the tool leaves a choic
 _ERROR_DAMPING = 1e-3  # of the squared error: far targets are approached straight, without swinging joints
 _SINGULAR = 0.06  # smallest singular value of the weighted Jacobian below which joints are damped
 _SINGULAR_DAMPING = 0.02  # at a singularity; grows from zero with the square of the approach
+_FADE = 0.05  # [rad] before a position limit in which a joint's motion counts less and less
+_WEAK = 0.15  # smallest singular value below which the motion that takes the joints farthest for the tool is damped
+_WEAK_DAMPING = 0.2  # of that motion alone, where the tool does not gain by it at all
 _NEAR = 0.06  # [m] from a collision within which it becomes a constraint
 _PUSH = 0.002  # [m] that an iteration leads out of it, where it is not kept
 _SPARE = 0.004  # [m] that the inverse kinematics keeps in addition to the collision margin
@@ -104,7 +107,7 @@ class Kinematics:
     def _step(self, q: Array, error: Array, jacobian: Array, damping: float) -> Array | None:
         """The best change of the joints, by damped least squares under the bounds; the tool is at ``q``."""
         damping += _POSTURE_COST**2 + _ERROR_DAMPING * float(error @ error) + 1e-6
-        hessian = jacobian.T @ jacobian + damping * self._eye
+        hessian = jacobian.T @ jacobian + damping * self._eye + self._swing_cost(q, jacobian)
         slope = _POSTURE_COST**2 * (q - self._home) - error @ jacobian
         below, above = np.maximum(self._lower - q, -_MAX_JOINT_STEP), np.minimum(self._upper - q, _MAX_JOINT_STEP)
         rows, distances = self._collisions(q)
@@ -117,6 +120,25 @@ class Kinematics:
             if flag > 0 and np.all(np.isfinite(step)):
                 return step
         return None
+
+    def _swing_cost(self, q: Array, jacobian: Array) -> Array:
+        """Cost (n, n) of the motion in which the joints go farthest for what the tool gains.
+
+        A joint at its limit takes no part in a motion away from it: without it the others, above all the elbow, would
+        swing wide for millimetres of the tool.
+        """
+        room = np.minimum(q - self._lower, self._upper - q)
+        if np.all(room >= _FADE):
+            return 0.0 * self._eye
+        free = jacobian * np.minimum(1.0, np.maximum(0.0, room) / _FADE)
+        values, vectors = np.linalg.eigh(free @ free.T)
+        least = float(np.sqrt(max(values[0], 0.0)))
+        motion: Array = free.T @ vectors[:, 0]
+        length = _norm(motion)
+        if least >= _WEAK or length < 1e-9:
+            return 0.0 * self._eye
+        weight = _WEAK_DAMPING * (1.0 - least / _WEAK) / length
+        return np.outer(weight * motion, weight * motion)
 
     def _collisions(self, q: Array) -> tuple[Array, Array]:
         gaps = [] if self._near is None else self._near.near(q, q, _NEAR)

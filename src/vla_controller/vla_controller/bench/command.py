@@ -18,6 +18,7 @@ import numpy.typing as npt
 from vla_core.action import ActionMode
 from vla_core.robot import load_robot_config
 
+from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.interpolation import interpolate
 from vla_controller.bench.picture import draw
@@ -25,6 +26,7 @@ from vla_controller.bench.recording import Recording, joint_targets, load_record
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.seams import WAYS, Arm, Seams, judge, this_controller, times_of, tool_path
 from vla_controller.bench.streams import STREAMS, Source
+from vla_controller.bench.swings import measure_swings
 from vla_controller.bench.sweep import SweepSettings, Tally, sweep
 from vla_controller.motion.planner import REST_TIME
 
@@ -51,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
         "machine": {"processor": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
         "streams": _sweep_report(settings, tally),
         "seams": {"source": recording.source, "note": recording.note, "rate_hz": arguments.rate, **seams},
+        "swings": measure_swings(config := load_robot_config(recording.robot), Kinematics(config)),
         "tick_ms": ticks,
         "policy_killed": _rest_report(tally),
         "arm_interpolation": splines,
@@ -166,6 +169,7 @@ def _print(report: dict[str, Any]) -> None:
     runs, inside = report["seams"]["runs_within_speed_limits"], report["seams"]["ratios_of_those"]
     for name, value in report["seams"]["ratios"].items():
         print(f"  {name}: {value:.2f}; of runs {runs}, which keep the speed limits, {inside.get(name, np.nan):.2f}")
+    print("near joint limits: " + ", ".join(f"{name} {value:.3f}" for name, value in report["swings"].items()))
     for robot, row in report["tick_ms"].items():
         print(f"tick {robot}: " + ", ".join(f"{name} p50 {v['p50']} p99 {v['p99']} ms" for name, v in row.items()))
     for sort, row in report["arm_interpolation"].items():
