@@ -26,8 +26,8 @@ from vla_controller.bench.recording import Recording, joint_targets, load_record
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.seams import WAYS, Arm, Seams, judge, this_controller, times_of, tool_path
 from vla_controller.bench.streams import STREAMS, Source
-from vla_controller.bench.swings import measure_swings
 from vla_controller.bench.sweep import SweepSettings, Tally, sweep
+from vla_controller.bench.swings import measure_swings
 from vla_controller.motion.planner import REST_TIME
 
 Array = npt.NDArray[np.float64]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ def swing(kinematics: Kinematics, config: RobotConfig, corners: Sequence[Array],
     for _ in range(60):
         q, _, _ = kinematics.ik(q, Pose(corners[0], quaternion), _ITERATIONS)
     joints, tools, off = [q], [kinematics.fk(q).position], [0.0]
-    for a, b in zip(corners, corners[1:], strict=False):
+    for a, b in pairwise(corners):
         count = max(1, round(float(np.linalg.norm(b - a)) / _SPEED / _DT))
         for k in range(1, count + 1):
             target = a + (b - a) * k / count
