@@ -55,7 +55,7 @@ DATA = {  # not imported: files of theirs are read
 }
 OPTIONAL = {"robotic_transformer_pytorch"}  # a benchmark compares with it where it is installed
 INDIRECT = {"num2words"}  # transformers' processor of SmolVLM asks for it
-TOOLS = {"mypy", "pytest-timeout", "ruff"}
+TOOLS = {"mypy", "pytest-timeout", "pytest-xdist", "ruff"}
 GAZEBO_PLUGINS = re.compile(
     r"\b(gz_ros2_control|joint_state_broadcaster|joint_trajectory_controller|\w+_controllers?)/[A-Z]"
 )
