@@ -2,6 +2,7 @@
 """What contributors and GitHub are told to run exists."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,14 @@ def test_commands_and_paths_in_the_text_exist(name: str) -> None:
     paths = re.findall(r"`((?:src|config|docs|launch|scripts|requirements|docker|interfaces)/[\w./-]*)`", text)
     assert paths
     assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_several_runs_are_counted_together(tmp_path: Path) -> None:
+    """An error of a fixture counts as a failure."""
+    files = []
+    for number, counts in enumerate(({"tests": 5, "failures": 1, "errors": 1, "skipped": 1}, {"tests": 7})):
+        words = " ".join(f'{name}="{count}"' for name, count in counts.items())
+        files.append(tmp_path / f"{number}.xml")
+        files[-1].write_text(f"<testsuites><testsuite {words}/></testsuites>")
+    count = runpy.run_path(str(ROOT / "scripts" / "count_tests.py"))["count"]
+    assert count(files) == "9 passed, 2 failed, 1 skipped"
