@@ -100,6 +100,20 @@ def test_a_second_controller_is_refused_and_the_first_goes_on(arm, start: Callab
     arm.wait_for_state(1)
 
 
+def test_two_controllers_that_start_together_do_not_both_move_the_arm(arm, start: Callable) -> None:
+    """Whatever their names: either one has given way, or both hold until a person ends one."""
+    both = [start(), start()]
+    arm.wait(lambda: arm.commands)
+    time.sleep(2.5)
+    alive = [controller for controller in both if controller.process.poll() is None]
+    assert all(controller.process.poll() in (None, 2) for controller in both)
+    if len(alive) == 2:
+        arm.instruct("a")
+        arm.chunk((0.0, 0.05, 0.0))
+        arm.wait(lambda: any(r.name == "other_publisher" for r in arm.statuses[-1].refusals))
+        assert all(np.allclose(command.points[0].positions, CONFIG.home) for command in arm.commands)
+
+
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [

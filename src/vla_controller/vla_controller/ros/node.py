@@ -10,20 +10,19 @@ import time
 import numpy as np
 from geometry_msgs.msg import Twist
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vla_core.robot import load_robot_config
 from vla_core.ros.action import chunk_from_msg
 from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.process import Ending
-from vla_core.ros.time import seconds_from_msg
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
+from vla_controller.ros.claim import Claim, OtherControllerError
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.frames import Frames
 from vla_controller.ros.gripper import Gripper
@@ -38,10 +37,6 @@ from vla_msgs.msg import ActionChunk, Instruction
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DISCOVERY_TIME = 1.0  # [s] in which another controller would be seen
 STOP_TIME = 0.9  # [s] at most, to come to rest at shutdown
-
-
-class OtherControllerError(RuntimeError):
-    """Somebody else already commands the arm."""
 
 
 class ControllerNode(ManagedNode):
@@ -108,10 +103,7 @@ class ControllerNode(ManagedNode):
     def connect(self) -> None:
         """Create publishers, subscriptions and services."""
         settings, config = self.settings, self._config
-        self._started = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.arm_topic)
-        self._starts = self.create_publisher(Header, "~/started", LATCHED)
-        self._starts.publish(self._started)
-        self.create_subscription(Header, "~/started", self._on_start_of_another, LATCHED)
+        self._claim = Claim(self, self.arm_topic)
         self._arm = ArmOutput(self, self._output, self.arm_topic, config, self._dt)
         self._gripper = Gripper(self, settings, self._controller)
         self._base = None
@@ -169,12 +161,6 @@ class ControllerNode(ManagedNode):
             self._base.publish(base_to_msg(setpoint.base))
         self._gripper.follow(setpoint.gripper)
 
-    def _on_start_of_another(self, msg: Header) -> None:
-        """Of two controllers of one arm the later one gives way, also when discovery took its time."""
-        earlier = seconds_from_msg(msg.stamp) < seconds_from_msg(self._started.stamp)
-        if earlier and msg.frame_id == self.arm_topic:
-            raise OtherControllerError(f"another controller_node already commands the arm on {self.arm_topic}")
-
     def _on_chunk(self, msg: ActionChunk) -> None:
         if self._closing is not None:
             return
@@ -221,6 +207,7 @@ class ControllerNode(ManagedNode):
         return conversions.answer(response, refusal, "confirmed; give a new instruction to move")
 
     def _on_second(self) -> None:
+        self._claim.check()
         controller = self._controller
         self._joint_states.look_for_publishers()
         free = self._closing is None and not controller.stopped
