@@ -208,3 +208,22 @@ def test_a_wrong_output_or_check_is_refused_in_one_line(start: Callable) -> None
         assert controller.process.wait(20.0) == 2
         assert said in controller.output
         assert "Traceback" not in controller.output
+
+
+@pytest.mark.parametrize("name", ["joint_trajectory", "forward_position", "servo_pose", "servo_twist"])
+def test_poses_are_those_of_the_tick_for_every_output(fr3: Bench, name: str) -> None:
+    from dataclasses import replace
+
+    from vla_controller.ros.outputs import ArmOutput, find_output
+
+    kinematics, seen, output = fr3.controller.kinematics, [], find_output(name)
+    spy = replace(output, make=lambda now, config, dt: seen.append((now.goal.position, now.before.position)))
+    arm = ArmOutput(Receiver(), spy, "/here", fr3.controller.config, DT)
+    fr3.send(ActionStep(np.array([0.0, 0.05, 0.0])))
+    rows = [fr3.tick() for _ in range(8)]
+    for row in rows:
+        arm.send(row, kinematics, row.q, True)
+    wanted = [kinematics.fk(row.q).position for row in rows]
+    assert np.allclose([goal for goal, _ in seen], wanted)
+    assert np.allclose([before for _, before in seen[1:]], wanted[:-1])
+    assert np.linalg.norm(wanted[-1] - wanted[0]) > 1e-3

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
@@ -21,18 +23,35 @@ from vla_controller.motion.setpoint import Setpoint
 from vla_controller.motion.stream import Command, CommandStream
 from vla_controller.ros import conversions
 
+Array = npt.NDArray[np.float64]
+
 _DEPTH = 4  # with 1 a new setpoint waits until the middleware has let go of the one before: seen for 16 ms
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What an adapter may use: the setpoint of this tick, and the tool's poses in the base frame."""
+    """What an adapter may use: the setpoint of this tick, and the tool's poses in the base frame, made when asked."""
 
     setpoint: Setpoint
-    goal: Pose  # of the setpoint, one tick from now
-    before: Pose  # of the setpoint before it, now
-    measured: Pose  # of the arm as last measured
+    kinematics: Kinematics
+    joints_before: Array  # (n,) [rad] of the setpoint before it
+    joints_measured: Array  # (n,) [rad] of the arm as last measured
     command: Command | None = None  # for a receiver that interpolates by itself
+
+    @property
+    def goal(self) -> Pose:
+        """Tool pose of the setpoint, one tick from now."""
+        return self.kinematics.fk(self.setpoint.q)
+
+    @property
+    def before(self) -> Pose:
+        """Tool pose of the setpoint before it, now."""
+        return self.kinematics.fk(self.joints_before)
+
+    @property
+    def measured(self) -> Pose:
+        """Tool pose of the arm as last measured."""
+        return self.kinematics.fk(self.joints_measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +112,27 @@ class ArmOutput:
         """``dt`` [s] is the time between setpoints."""
         self._make, self._config, self._dt = output.make, config, dt
         self._publisher = node.create_publisher(output.message, topic, _DEPTH)
-        self._poses = output.message in (TwistStamped, PoseStamped)
         self._stream = CommandStream(config.limits, dt) if output.message is JointTrajectory else None
-        self._last: Pose | None = None
+        self._last: Array | None = None
 
     def late(self, now: float) -> float:
         """Time [s] by which a tick at ``now`` [s] comes too late: the arm has then begun to stop."""
         return 0.0 if self._stream is None else self._stream.late(now)
 
-    def send(self, setpoint: Setpoint, kinematics: Kinematics, measured: Any, timed: bool, late: float = 0.0) -> None:
+    def send(
+        self, setpoint: Setpoint, kinematics: Kinematics, measured: Array | None, timed: bool, late: float = 0.0
+    ) -> None:
         """Send one setpoint; ``measured`` (n,) [rad] are the arm's joints.
 
         ``timed``: the receiver's clock agrees with this one. ``late`` [s]: what :meth:`late` said before the tick.
         """
-        goal = before = now = self._last
-        if self._poses or goal is None or before is None or now is None:
-            goal, now = kinematics.fk(setpoint.q), kinematics.fk(setpoint.q if measured is None else measured)
-            before = self._last or now
-            self._last = goal
+        now = setpoint.q if measured is None else measured
+        before, self._last = now if self._last is None else self._last, setpoint.q
         command = None if self._stream is None else self._stream.command(setpoint, setpoint.stamp, late)
         if command is not None and not timed:
             command = command.from_arrival(setpoint.stamp)
-        self._publisher.publish(self._make(Situation(setpoint, goal, before, now, command), self._config, self._dt))
+        situation = Situation(setpoint, kinematics, before, now, command)
+        self._publisher.publish(self._make(situation, self._config, self._dt))
 
 
 def base_to_msg(base: Any) -> Twist:
