@@ -27,7 +27,6 @@ setup(
             "graph_eval = vla_demo.cli:graph_eval",
             "plot = vla_demo.plot:main",
             "bench_period = vla_demo.bench_period:main",
-            "say = vla_demo.ros.say:main",
             "ask = vla_demo.ros.ask:main",
         ],
     },

@@ -24,6 +24,7 @@ setup(
     entry_points={
         "console_scripts": [
             "instruction_node = vla_operator.instruction_node:main",
+            "say = vla_operator.ros.say:main",
         ],
     },
 )

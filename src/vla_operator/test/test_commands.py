@@ -6,8 +6,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_operator.commands import MAX_CHARACTERS, CommandKind, is_stop, normalise, parse_command
+from vla_operator.commands import MAX_CHARACTERS, CommandKind, normalise, parse_command
 from vla_operator.errors import CommandError
+from vla_operator.halting import BUILT_IN
 
 STOPS = [
     "stop", "halt", "freeze", "cancel", "abort", "e-stop", "stop now", "please stop", "stop the robot",
@@ -16,7 +17,7 @@ STOPS = [
 ]  # fmt: skip
 TASKS = [
     "stop sign next to the bowl", "pick up the red block", "push the stop button", "put the block in the freezer",
-    "don't stop", "cancel the red block", "the robot", "please", "unstoppable", "estoppel", "抓住红色方块", "🤖 dance",
+    "don't stop", "the robot", "please", "unstoppable", "抓住红色方块", "🤖 dance",
 ]  # fmt: skip
 
 
@@ -74,7 +75,11 @@ def test_stop_survives_case_and_punctuation(text: str, before: str, after: str) 
         assert parse_command(before + variant + after).kind is CommandKind.STOP
 
 
-@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=12).filter(lambda word: not is_stop(word)))
+@given(
+    st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=12).filter(
+        lambda word: not BUILT_IN.means_halt(word)
+    )
+)
 def test_composed_and_decomposed_spellings_are_one(word: str) -> None:
     spelled = f"move the {word}é block"
     assert parse_command(unicodedata.normalize("NFD", spelled)) == parse_command(spelled)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operator utterances, typed or spoken: what is a task, what is a stop, what is refused."""
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
 from vla_operator.errors import CommandError
+from vla_operator.halting import BUILT_IN, HaltDetector
 
 MAX_CHARACTERS = 512
 """Longest accepted text after normalisation [characters]."""
@@ -14,15 +14,6 @@ MAX_CHARACTERS = 512
 _MAX_RAW_CHARACTERS = 16 * MAX_CHARACTERS  # beyond this nothing is normalised: the work stays bounded
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}  # some scripts need them to spell
-
-STOP_PHRASES = frozenset({"stop", "halt", "freeze", "cancel", "abort", "e stop", "estop", "emergency stop"})
-"""An utterance of nothing but these, and of POLITE_WORDS around them, means stop."""
-
-POLITE_WORDS = frozenset({"please", "now", "immediately", "right", "the", "robot", "arm", "moving", "it", "everything"})
-_STOP_PATTERN = re.compile(
-    rf"(?:(?:{'|'.join(sorted(POLITE_WORDS))}) )*(?:(?:{'|'.join(sorted(STOP_PHRASES, key=len, reverse=True))}) "
-    rf"(?:(?:{'|'.join(sorted(POLITE_WORDS))}) )*)+"
-)
 
 
 class CommandKind(Enum):
@@ -53,24 +44,19 @@ def _visible(character: str) -> str:
     return "" if dropped else character
 
 
-def is_stop(text: str) -> bool:
-    """Whether the whole utterance asks to halt, whatever its case, punctuation, width of letters or repetition."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    words = re.findall(r"[^\W_]+", folded)
-    return bool(words) and _STOP_PATTERN.fullmatch(" ".join(words) + " ") is not None
-
-
-def parse_command(text: str) -> Command:
+def parse_command(text: str, detector: HaltDetector = BUILT_IN) -> Command:
     """Normalise and classify an utterance.
 
-    A stop is recognised before anything is refused, so a badly transmitted "stop" still stops.
-    Raises CommandError for text that is empty, longer than MAX_CHARACTERS, or not clean UTF-8 (surrogates, U+FFFD).
+    A halt word is looked for before anything is refused, so a badly transmitted "stop" still stops.
+
+    Raises:
+        CommandError: the text is empty, longer than MAX_CHARACTERS, or not clean UTF-8 (surrogates, U+FFFD).
     """
+    clean = normalise(text[:_MAX_RAW_CHARACTERS])
+    if detector.means_halt(clean):
+        return Command(_stop_text(clean), CommandKind.STOP)
     if len(text) > _MAX_RAW_CHARACTERS:
         raise _too_long(len(text))
-    clean = normalise(text)
-    if is_stop(clean):
-        return Command(_stop_text(clean), CommandKind.STOP)
     _check_encoding(text)
     if not any(unicodedata.category(character)[0] in "LNPS" for character in clean):
         raise CommandError(

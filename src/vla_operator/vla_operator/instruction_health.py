@@ -13,6 +13,7 @@ class InstructionHealth:
     tasks: int = 0
     stops: int = 0
     refused: int = 0
+    rivals: int = 0  # other publishers of instructions
     last_text: str = ""
     last_refusal: str = ""
     _latest_was_refused: bool = False
@@ -41,6 +42,9 @@ class InstructionHealth:
             "last_text": self.last_text,
             "last_refusal": self.last_refusal,
         }
+        if self.rivals:
+            reason = f"{self.rivals} other publisher(s) of instructions: only instruction_node is to give them"
+            return Health(Level.WARN, "rivals", reason, counts)
         if self._latest_was_refused:
             return Health(Level.WARN, f"refused_{self.refused}", self.last_refusal, counts)
         return Health(Level.OK, "ok", f"{self.tasks} tasks, {self.stops} stops, {self.refused} refused", counts)

@@ -16,14 +16,12 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point, Pose
-from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.replay.recording import FORMAT, chunk_to_dict
 
 from vla_msgs import msg as messages
-from vla_msgs.action import ExecuteInstruction
 from vla_msgs.srv import Ask
 
 STATUS = messages.PolicyStatus
@@ -89,7 +87,6 @@ class Robot(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         self.create_subscription(messages.Plan, "/vla/plan", self.plans.append, latched)
         self.asking = self.create_client(Ask, "/vla/ask")
-        self.client = ActionClient(self, ExecuteInstruction, "/vla/execute_instruction")
         self.create_timer(0.05, self._see)
 
     def _see(self) -> None:
@@ -103,8 +100,9 @@ class Robot(Node):
         self._observations.publish(self.spoil(msg))
 
     def tell(self, text: str, kind: int = 0) -> str:
+        self.spin(PATIENCE_S, lambda: self._tell.get_subscription_count() > 1)  # the policy's, which is not latched
         self.count += 1
-        msg = messages.Instruction(id=f"test-{self.count}", text=text, kind=kind)
+        msg = messages.Instruction(id=f"test-{self.count}", text=text, kind=kind, sequence=time.time_ns())
         msg.header.stamp = self.get_clock().now().to_msg()
         self._tell.publish(msg)
         return msg.id
@@ -124,16 +122,6 @@ class Robot(Node):
 
         assert self.spin(seconds, there), f"state {state} not reached; last: {self.statuses[-1:]}"
         return self.statuses[-1]
-
-    def goal(self, text: str, timeout: float = 0.0):
-        assert self.client.wait_for_server(PATIENCE_S)
-        accepted = self.client.send_goal_async(ExecuteInstruction.Goal(text=text, timeout=timeout))
-        assert self.spin(PATIENCE_S, accepted.done)
-        return accepted.result(), accepted.result().get_result_async()
-
-    def result(self, future, seconds: float = PATIENCE_S) -> ExecuteInstruction.Result:
-        assert self.spin(seconds, future.done), "the goal did not end"
-        return future.result().result
 
     def ask_later(self, question: str):
         assert self.asking.wait_for_service(PATIENCE_S)

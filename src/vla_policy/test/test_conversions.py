@@ -22,7 +22,7 @@ from vla_policy.ros.conversions import (  # noqa: E402
     status_to_msg,
     task_from_msg,
 )
-from vla_policy.run.runner import State, Status, Task  # noqa: E402
+from vla_policy.run.state import State, Status, Task  # noqa: E402
 
 POSE = Pose(np.arange(3.0), np.arange(3.0, 7.0))
 

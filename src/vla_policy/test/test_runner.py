@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
-from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Task
+from vla_policy.run.runner import PolicyRunner
+from vla_policy.run.state import Job, Stamped, State, Task
 from vla_policy.settings import Settings
 
 CHUNK_S = 0.03  # [s] an inference takes in these tests
@@ -31,7 +32,7 @@ def chunk(
 
 def started(**settings: float) -> PolicyRunner[str]:
     runner: PolicyRunner[str] = PolicyRunner(Settings(**settings))  # type: ignore[arg-type]
-    assert runner.on_instruction(Task("1", "pick up the red block", 0.0), 0.0)
+    assert runner.on_instruction(Task("1", "pick up the red block", 0.0, sequence=1), 0.0) == ""
     return runner
 
 
@@ -140,7 +141,7 @@ def test_a_new_instruction_resets_mid_run_and_drops_the_chunk_of_the_old_one() -
     see(runner, 0.0)
     old = runner.next_job(0.0)
     assert old is not None
-    assert runner.on_instruction(Task("2", "push the block to the left", 0.01), 0.01)
+    assert not runner.on_instruction(Task("2", "push the block to the left", 0.01, sequence=2), 0.01)
     assert not runner.finish(old, chunk(), 0.05, 0.05)
     assert runner.status(0.05).chunks == 0
     new = runner.next_job(0.05)  # at once, on the image at hand, without waiting for the period
@@ -154,30 +155,129 @@ def test_stop_ends_it_and_nothing_follows_until_a_new_task() -> None:
     see(runner, 0.0)
     job = runner.next_job(0.0)
     assert job is not None
-    assert runner.on_instruction(Task("s", "", -5.0, stop=True), 0.01)  # even with an odd stamp
+    assert not runner.on_instruction(Task("s", "", -5.0, stop=True, sequence=1), 0.01)  # whatever its order
     assert not runner.finish(job, chunk(), 0.02, 0.02)
     see(runner, 0.3)
     assert runner.next_job(0.3) is None
     assert state(runner) is State.STOPPED
-    assert runner.on_instruction(Task("2", "again", 0.4), 0.4)
+    assert not runner.on_instruction(Task("2", "again", 0.4, sequence=2), 0.4)
     assert infer(runner, 0.4)
     assert state(runner) is State.RUNNING
 
 
-def test_known_overtaken_and_stale_tasks_are_ignored() -> None:
+@pytest.mark.parametrize("sequence", [0, 1, 4, 5])
+def test_a_task_that_is_not_newer_by_its_sequence_is_ignored_with_the_reason(sequence: int) -> None:
+    runner = started()
+    assert not runner.on_instruction(Task("2", "newer", 0.1, sequence=5), 0.1)
+    ignored = runner.on_instruction(Task("0", "older, with a newer stamp", 9.0, sequence=sequence), 9.0)
+    assert f"its sequence {sequence} is not above 5" in ignored
+    assert runner.status(9.0).task == Task("2", "newer", 0.1, sequence=5)
+    assert runner.status(9.0).instruction_sequence == 5
+
+
+def test_a_task_older_than_a_stop_does_not_lift_it() -> None:
+    runner = started()
+    assert not runner.on_instruction(Task("s", "stop", 1.0, stop=True, sequence=7), 1.0)
+    assert runner.on_instruction(Task("2", "pick up the bowl", 2.0, sequence=6), 2.0)
+    assert state(runner) is State.STOPPED
+
+
+def test_a_task_that_arrives_too_late_ends_the_one_before_and_says_why() -> None:
     runner = started(max_instruction_age=60.0)
-    assert not runner.on_instruction(Task("1", "pick up the red block", 0.0), 0.1)
-    runner.on_instruction(Task("2", "newer", 5.0), 5.0)
-    assert not runner.on_instruction(Task("0", "older", 4.0), 5.1)
-    fresh: PolicyRunner[str] = PolicyRunner(Settings())
-    assert not fresh.on_instruction(Task("old", "from an hour ago", 0.0), 3600.0)
-    assert state(fresh) is State.IDLE
+    assert infer(runner, 0.0)
+    assert not runner.on_instruction(Task("2", "from long ago", 0.0, sequence=2), 3600.0)
+    assert state(runner) is State.ERROR
+    assert "3600.0 s old; valid is at most 60 s" in runner.status(3600.0).reason
+
+
+@pytest.mark.parametrize("back", [0.15, 3.0, 119.0, 1e9])
+def test_after_the_clock_goes_back_it_holds_says_so_and_goes_on_with_new_observations(back: float) -> None:
+    runner = started()
+    assert infer(runner, 0.0)
+    assert infer(runner, 0.2)
+    see(runner, 0.4)
+    now = 0.2 + CHUNK_S - back
+    assert runner.next_job(now) is None
+    status = runner.status(now)
+    assert status.state is State.WAITING
+    assert "the clock went back from 0.2" in status.reason
+    (notice,) = runner.take_notices()
+    assert "the clock went back" in notice
+    assert runner.take_notices() == []
+    assert runner.next_job(now + 0.05) is None  # what was seen before the step is not used
+    assert runner.seconds_to_next(now + 0.05) == 0.0
+    see(runner, now + 0.1)
+    job = runner.next_job(now + 0.1)
+    assert job is not None
+    assert job.reset
+    assert runner.finish(job, chunk(), now + 0.13, 0.03)
+    assert state(runner) is State.RUNNING
+    assert runner.status(now + 0.13).rate == 0.0
+    assert infer(runner, now + 0.3)
+    assert runner.status(now + 0.33).rate == pytest.approx(5.0)
+
+
+def test_what_was_being_inferred_when_the_clock_went_back_is_dropped() -> None:
+    runner = started()
+    see(runner, 100.0)
+    runner.status(100.0)
+    job = runner.next_job(100.0)
+    assert job is not None
+    assert not runner.finish(job, chunk(), 1.0, 0.5)
+    assert state(runner) is State.WAITING
+
+
+def test_after_the_clock_went_back_new_instructions_are_taken_at_once() -> None:
+    runner = started()
+    assert infer(runner, 120.0)
+    for number, now in ((2, 1.0), (3, 1.1)):
+        assert not runner.on_instruction(Task(str(number), "pick up the green block", now, sequence=number), now)
+        assert runner.status(now).task == Task(str(number), "pick up the green block", now, sequence=number)
+        assert infer(runner, now)
+        assert state(runner) is State.RUNNING
+
+
+@pytest.mark.parametrize("instruction", [True, False])
+def test_a_clock_that_steps_back_while_nothing_runs_wakes_nothing(instruction: bool) -> None:
+    runner: PolicyRunner[str] = PolicyRunner(Settings())
+    if instruction:
+        runner.on_instruction(Task("s", "stop", 100.0, stop=True, sequence=1), 100.0)
+    else:
+        runner.next_job(100.0)
+    before = state(runner)
+    assert runner.next_job(1.0) is None
+    assert state(runner) is before
+    assert len(runner.take_notices()) == 1
+
+
+@pytest.mark.parametrize("on", [2.0, 3600.0])
+def test_after_the_clock_goes_forward_it_waits_for_an_observation_and_does_not_burst(on: float) -> None:
+    runner = started()
+    assert infer(runner, 0.0)
+    see(runner, 0.1)
+    assert runner.next_job(on) is None
+    assert state(runner) is State.WAITING
+    assert "s old; valid is at most" in runner.status(on).reason
+    assert infer(runner, on + 0.05)
+    assert state(runner) is State.RUNNING
+    see(runner, on + 0.1)
+    assert runner.next_job(on + 0.1) is None
+    assert infer(runner, on + 0.26)
+
+
+def test_a_clock_that_trembles_changes_nothing() -> None:
+    runner = started()
+    assert infer(runner, 0.0)
+    see(runner, 0.2)
+    assert runner.next_job(0.199) is None
+    assert runner.next_job(0.2) is not None
+    assert runner.take_notices() == []
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 10240])
 def test_a_bad_text_is_an_error_with_the_valid_length(text: str) -> None:
     runner: PolicyRunner[str] = PolicyRunner(Settings())
-    runner.on_instruction(Task("1", text, 0.0), 0.0)
+    runner.on_instruction(Task("1", text, 0.0, sequence=1), 0.0)
     see(runner, 0.0)
     assert runner.next_job(0.0) is None
     assert state(runner) is State.ERROR
@@ -241,7 +341,7 @@ def test_an_exception_is_an_error_until_the_next_instruction(error: Exception) -
     assert str(error) in runner.status(0.0).reason
     see(runner, 0.2)
     assert runner.next_job(0.2) is None
-    assert runner.on_instruction(Task("2", "try again", 0.3), 0.3)
+    assert not runner.on_instruction(Task("2", "try again", 0.3, sequence=2), 0.3)
     assert infer(runner, 0.3)
     assert state(runner) is State.RUNNING
 
@@ -272,7 +372,7 @@ def test_a_refusal_for_an_instruction_of_the_past_counts_for_nothing() -> None:
     see(runner, 0.0)
     job = runner.next_job(0.0)
     assert job is not None
-    runner.on_instruction(Task("2", "another", 0.01), 0.01)
+    runner.on_instruction(Task("2", "another", 0.01, sequence=2), 0.01)
     assert not runner.finish(job, ActionRefusedError("no"), 0.1, 0.1)
     assert runner.status(0.1).actions_refused == 0
 

@@ -12,7 +12,8 @@ from vla_core.action import ActionChunk, ActionMode, ActionStep, ActionValueErro
 from vla_policy.errors import InstructionError, ObservationError
 from vla_policy.policy import Answer, Observation, Policy
 from vla_policy.run.questions import MAX_WAITING
-from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Task
+from vla_policy.run.runner import PolicyRunner
+from vla_policy.run.state import Job, Stamped, State, Task
 from vla_policy.run.worker import InferenceWorker
 from vla_policy.settings import Settings
 
@@ -56,7 +57,9 @@ class Bench:
 
     def tell(self, name: str, stop: bool = False) -> None:
         with self.worker.locked():
-            self.runner.on_instruction(Task(name, "text of " + name, time.monotonic(), stop), time.monotonic())
+            self.runner.on_instruction(
+                Task(name, "text of " + name, time.monotonic(), stop, time.time_ns()), time.monotonic()
+            )
             self.worker.notify()
 
     def see(self) -> None:

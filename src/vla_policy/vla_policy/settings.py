@@ -46,7 +46,6 @@ class Settings:
     status_topic: str = setting("/vla/policy_status", "vla_msgs/PolicyStatus out")
     plan_topic: str = setting("/vla/plan", "vla_msgs/Plan out, for policies that plan")
     scene_topic: str = setting("/sim/scene_state", "vla_msgs/SceneState in, for policies that use the scene")
-    action_name: str = setting("/vla/execute_instruction", "vla_msgs/ExecuteInstruction action")
     ask_service: str = setting("/vla/ask", "vla_msgs/Ask service: questions about what the camera sees")
 
     def __post_init__(self) -> None:

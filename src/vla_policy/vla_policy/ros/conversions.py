@@ -17,8 +17,8 @@ from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ObservationError
 from vla_policy.policy import Observation
-from vla_policy.run.runner import State, Status, Task
 from vla_policy.run.scene_buffer import Scene
+from vla_policy.run.state import State, Status, Task
 
 LEVELS = {State.WAITING: DiagnosticStatus.WARN, State.ERROR: DiagnosticStatus.ERROR}
 
@@ -70,7 +70,7 @@ def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Obs
 
 def task_from_msg(msg: Instruction) -> Task:
     """Return the instruction as the runner takes it; an unknown kind counts as a stop."""
-    return Task(msg.id, msg.text, seconds_from_msg(msg.header.stamp), stop=msg.kind != Instruction.KIND_TASK)
+    return Task(msg.id, msg.text, seconds_from_msg(msg.header.stamp), msg.kind != Instruction.KIND_TASK, msg.sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,8 @@ def status_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> 
         reason=status.reason,
         legal_mass=status.legal_mass,
         actions_refused=status.actions_refused,
+        instruction_sequence=status.instruction_sequence,
+        instruction_chunks=status.task_chunks,
     )
     msg.header.stamp = stamp
     return msg

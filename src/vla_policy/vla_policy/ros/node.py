@@ -2,7 +2,6 @@
 """The node policy_node: wires observations and instructions to a PolicyRunner, and its chunks to the controller."""
 
 import gc
-import uuid
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -21,15 +20,16 @@ from vla_policy.errors import ObservationError, PolicyError
 from vla_policy.loading import load_policy
 from vla_policy.policy import Observation
 from vla_policy.ros import conversions
-from vla_policy.ros.execute_instruction import Hooks, InstructionAction
 from vla_policy.ros.questions import QuestionService
-from vla_policy.run.runner import Job, PolicyRunner, Stamped, State, Status
+from vla_policy.run.runner import PolicyRunner
 from vla_policy.run.scene_buffer import SceneBuffer
+from vla_policy.run.state import Job, Stamped, State, Status
 from vla_policy.run.worker import InferenceWorker
 from vla_policy.settings import Settings
 
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+INSTRUCTIONS = QoSProfile(depth=10)  # not latched: what was said before this node started is not for it to act upon
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,10 @@ class PolicyNode(ManagedNode):
         """End the inference thread and release the policy, then destroy the node."""
         self._worker.stop()
         self._policy.close()
-        self._action.destroy()
         super().destroy_node()
         gc.freeze()  # or the interpreter searches all of a model's library on its way out, for seconds
 
     def _create_interfaces(self, settings: Settings) -> None:
-        self._instructions = self.create_publisher(Instruction, settings.instruction_topic, LATCHED)
         self._chunks = self.create_publisher(ActionChunkMsg, settings.chunk_topic, 5)
         self._plans = self.create_publisher(Plan, settings.plan_topic, LATCHED)
         self._statuses = self.create_publisher(PolicyStatus, settings.status_topic, 10)
@@ -87,8 +85,7 @@ class PolicyNode(ManagedNode):
         if self._policy.uses_scene:
             self.create_subscription(SceneState, settings.scene_topic, self._on_scene, SENSOR)
         self.create_subscription(ObservationMsg, settings.observation_topic, self._on_observation, SENSOR)
-        self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
-        self._action = InstructionAction(self, settings.action_name, Hooks(self._begin, self._stop, self._status))
+        self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, INSTRUCTIONS)
         self._questions = QuestionService(self, settings.ask_service, self._worker.ask, settings.ask_timeout)
         self.create_timer(1.0, self._on_second)
 
@@ -114,25 +111,13 @@ class PolicyNode(ManagedNode):
     def _on_instruction(self, msg: Instruction) -> None:
         task = conversions.task_from_msg(msg)
         with self._worker.locked():
-            taken = self._runner.on_instruction(task, self._now())
+            ignored = self._runner.on_instruction(task, self._now())
             self._worker.notify()
-        if taken:
+        if ignored:
+            self.get_logger().warning(f"instruction ignored: {task.text[:80]!r}: {ignored}")
+        else:
             self.get_logger().info("stop" if task.stop else f"instruction: {task.text[:80]}")
             self._publish_status()
-
-    def _begin(self, text: str) -> str:
-        return self._give(text, Instruction.KIND_TASK)
-
-    def _stop(self) -> None:
-        self._give("stop", Instruction.KIND_STOP)
-
-    def _give(self, text: str, kind: int) -> str:
-        """Take an instruction of our own and tell everybody; returns its id."""
-        msg = Instruction(id=uuid.uuid4().hex, text=text, kind=kind, source=Instruction.SOURCE_PLANNER)
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._publish(self._instructions, msg)
-        self._on_instruction(msg)
-        return msg.id
 
     def _status(self) -> Status:
         with self._worker.locked():
@@ -163,6 +148,7 @@ class PolicyNode(ManagedNode):
     def _publish_status(self) -> None:
         status, stamp = self._status(), self.get_clock().now().to_msg()
         self._log_change(status)
+        self._log_notices()
         self._publish(
             self._statuses, conversions.status_to_msg(status, stamp, self._policy.name, self._policy.checkpoint)
         )
@@ -177,6 +163,12 @@ class PolicyNode(ManagedNode):
             else:
                 self.get_logger().info(text)
         self._logged = (status.state, status.reason)
+
+    def _log_notices(self) -> None:
+        with self._worker.locked():
+            notices = self._runner.take_notices()
+        for notice in notices:
+            self.get_logger().warning(notice)
 
     def _on_second(self) -> None:
         if not self._worker.alive:

@@ -13,8 +13,8 @@ from rclpy.task import Future
 
 from vla_msgs.srv import Ask
 from vla_policy.errors import PolicyError
-from vla_policy.goal import text_refusal
 from vla_policy.policy import Answer
+from vla_policy.run.questions import text_refusal
 
 TICK_S = 0.1  # how exactly a time-out is kept
 

@@ -9,6 +9,7 @@ from vla_policy.errors import InstructionError
 from vla_policy.policy import Answer
 
 MAX_WAITING = 8
+MAX_TEXT = 512  # characters, as in vla_msgs/Instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,15 @@ class Question:
 
     text: str
     answer: Future[Answer] = field(default_factory=Future)
+
+
+def text_refusal(text: str) -> str:
+    """Return why a text cannot be given to a policy, or nothing."""
+    if not 1 <= len(text.strip()) <= MAX_TEXT:
+        return f"text has {len(text)} characters; valid is 1 to {MAX_TEXT}"
+    if any(character == "\N{REPLACEMENT CHARACTER}" or "\ud800" <= character <= "\udfff" for character in text):
+        return "text is not clean UTF-8; valid is UTF-8 without replacement characters"
+    return ""
 
 
 class QuestionQueue:

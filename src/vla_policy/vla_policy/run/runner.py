@@ -7,80 +7,19 @@ An inference is a Job: `next_job` hands it out, the caller runs the policy, `fin
 
 import math
 from collections import deque
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Generic
 
 from vla_core.action import ActionChunk
 
 from vla_policy.action.certainty import legal_mass, token_confidence
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
+from vla_policy.run.questions import MAX_TEXT
+from vla_policy.run.state import ACTIVE, Job, ObservationT, Stamped, State, Status, Task
 from vla_policy.settings import Settings
 
-MAX_TEXT = 512  # characters, as in vla_msgs/Instruction
 RATE_WINDOW_S = 2.0
+CLOCK_STEP_S = 0.1  # backward step of the clock from which everything stamped before it is dropped
 EARLY_S = 1e-6  # rounding of sums of periods must not cost an observation
-ObservationT = TypeVar("ObservationT")
-
-
-class State(IntEnum):
-    """The values are those of vla_msgs/PolicyStatus."""
-
-    IDLE = 0
-    RUNNING = 1
-    WAITING = 2
-    DONE = 3
-    STOPPED = 4
-    ERROR = 5
-
-
-ACTIVE = (State.RUNNING, State.WAITING)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An instruction as the runner sees it. stamp: when it was given [s]; stop: halt instead of a task."""
-
-    id: str
-    text: str
-    stamp: float
-    stop: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stamped(Generic[ObservationT]):
-    """Anything with the time it was captured [s]."""
-
-    stamp: float
-    value: ObservationT
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Generic[ObservationT]):
-    """One inference to run; `reset` says that the policy must be reset to the task's text first."""
-
-    generation: int
-    task: Task
-    reset: bool
-    observation: Stamped[ObservationT]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A snapshot, field by field as in vla_msgs/PolicyStatus; times in [s], rate in [Hz]."""
-
-    state: State
-    reason: str
-    task: Task | None
-    rate: float
-    inference_time: float
-    observation_age: float
-    token_confidence: float
-    chunks: int
-    task_chunks: int
-    observations_skipped: int
-    legal_mass: float = math.nan
-    actions_refused: int = 0
 
 
 class PolicyRunner(Generic[ObservationT]):
@@ -91,6 +30,9 @@ class PolicyRunner(Generic[ObservationT]):
         self._settings = settings
         self._state, self._reason = State.IDLE, ""
         self._task: Task | None = None
+        self._sequence = 0  # the highest that was received
+        self._clock = -math.inf  # [s] latest time passed in
+        self._notices: list[str] = []
         self._generation = 0
         self._needs_reset = False
         self._slot: Stamped[ObservationT] | None = None
@@ -103,28 +45,31 @@ class PolicyRunner(Generic[ObservationT]):
         self._starts: deque[float] = deque(maxlen=200)  # of the inferences whose chunks were sent
         self._inference_time = self._observation_age = self._confidence = self._legal_mass = math.nan
 
-    def on_instruction(self, task: Task, now: float) -> bool:
-        """Take a new instruction; return False for one that is ignored: known, overtaken by a newer one, or too old.
+    def on_instruction(self, task: Task, now: float) -> str:
+        """Take a new instruction; return why it is ignored, or nothing.
 
-        Whatever is being inferred for the one before is dropped. A stop is never ignored.
+        Instructions are ordered by their sequence, never by the clock. Whatever is being inferred for the one before is
+        dropped. A stop is never ignored.
         """
-        current = self._task
-        if current is not None and task.id == current.id:
-            return False
-        if not task.stop and current is not None and task.stamp < current.stamp:
-            return False
-        if not task.stop and now - task.stamp > self._settings.max_instruction_age:
-            return False
+        self._watch_clock(now)
+        if not task.stop and task.sequence <= self._sequence:
+            return f"its sequence {task.sequence} is not above {self._sequence}, which was received before"
+        self._sequence = max(self._sequence, task.sequence)
         self._task = task
         self._generation += 1
         self._needs_reset, self._terminating, self._task_chunks, self._due = True, 0, 0, now
         if task.stop:
             self._enter(State.STOPPED, "stopped by instruction")
-        elif not 1 <= len(task.text.strip()) <= MAX_TEXT:
-            self._enter(State.ERROR, f"instruction has {len(task.text)} characters; valid is 1 to {MAX_TEXT}")
+        elif refusal := self._refusal(task, now):
+            self._enter(State.ERROR, refusal)
         else:
             self._enter(State.WAITING, self._why_not(now) or "the first inference is not done yet")
-        return True
+        return ""
+
+    def take_notices(self) -> list[str]:
+        """Return what is to be logged since the last call."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def on_observation(self, observation: Stamped[ObservationT]) -> None:
         """Take a usable observation; the latest one wins."""
@@ -145,6 +90,7 @@ class PolicyRunner(Generic[ObservationT]):
 
     def next_job(self, now: float) -> Job[ObservationT] | None:
         """Return the inference to run now, or None; sets WAITING with a reason where there is nothing to see."""
+        self._watch_clock(now)
         if self._state not in ACTIVE or self._task is None or now < self._due - EARLY_S:
             return None
         reason = self._why_not(now)
@@ -176,6 +122,8 @@ class PolicyRunner(Generic[ObservationT]):
         inference_time: float,
     ) -> bool:
         """Take what the policy made of a job; return whether the chunk is to be sent."""
+        if now < self._started:  # before the job began: the clock went back meanwhile
+            self._watch_clock(now)
         if not self.is_current(job):
             return False
         if isinstance(result, Exception):
@@ -206,7 +154,29 @@ class PolicyRunner(Generic[ObservationT]):
             self._skipped,
             self._legal_mass,
             self._refused,
+            self._sequence,
         )
+
+    def _refusal(self, task: Task, now: float) -> str:
+        if not 1 <= len(task.text.strip()) <= MAX_TEXT:
+            return f"instruction has {len(task.text)} characters; valid is 1 to {MAX_TEXT}"
+        age, limit = now - task.stamp, self._settings.max_instruction_age
+        return f"the instruction is {age:.1f} s old; valid is at most {limit:g} s" if age > limit else ""
+
+    def _watch_clock(self, now: float) -> None:
+        """Drop what is stamped in a time that has not come yet, where the clock went back; the task stays."""
+        before, self._clock = self._clock, now
+        if before - now < CLOCK_STEP_S:
+            return
+        text = f"the clock went back from {before:.3f} to {now:.3f} s"
+        self._notices.append(f"{text}; the arm holds until an observation of the new time comes")
+        self._slot, self._unusable = None, f"{text}; no observation since"
+        self._used_stamp, self._due = math.nan, now
+        self._starts.clear()
+        self._generation += 1  # what is being inferred was seen before
+        if self._state in ACTIVE:
+            self._needs_reset = True
+            self._enter(State.WAITING, self._unusable)
 
     def _why_not(self, now: float) -> str:
         """Return why there is no observation to use, or nothing."""

@@ -14,7 +14,8 @@ from vla_core.action import ActionChunk
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
 from vla_policy.policy import Answer, Observation, Policy
 from vla_policy.run.questions import Question, QuestionQueue
-from vla_policy.run.runner import Job, PolicyRunner
+from vla_policy.run.runner import PolicyRunner
+from vla_policy.run.state import Job
 
 
 class HasObservation(Protocol):
@@ -29,7 +30,7 @@ SeenT = TypeVar("SeenT", bound=HasObservation)
 MessageT = TypeVar("MessageT")
 LOG = logging.getLogger(__name__)
 EXPECTED = (ActionRefusedError, InstructionError, ObservationError)  # need no traceback
-MAX_WAIT_S = 0.1  # so that a clock which jumps is noticed
+MAX_WAIT_S = 0.1  # [s] interval at which a step of the clock is noticed
 
 
 class InferenceWorker(Generic[SeenT, MessageT]):

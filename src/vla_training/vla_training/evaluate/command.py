@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from vla_core.files import write_text
 from vla_core.robot import load_robot_config
 from vla_policy.loading import OPTIONS, load_policy, policy_config
-from vla_policy.run.runner import State
+from vla_policy.run.state import State
 from vla_policy.settings import Settings
 from vla_sim.task.task import FAMILIES, SuccessTest
 from vla_sim.world.camera import Camera

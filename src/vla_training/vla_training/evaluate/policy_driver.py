@@ -6,7 +6,8 @@ from __future__ import annotations
 from vla_core.action import ActionChunk
 from vla_policy.loading import load_policy
 from vla_policy.policy import Observation, Policy
-from vla_policy.run.runner import PolicyRunner, Stamped, State, Status, Task
+from vla_policy.run.runner import PolicyRunner
+from vla_policy.run.state import Stamped, State, Status, Task
 from vla_policy.settings import Settings
 
 OVER = (State.DONE, State.STOPPED, State.ERROR)
@@ -26,7 +27,7 @@ class PolicyDriver:
         """Give a new instruction at `now` [s]; what an earlier episode left is forgotten."""
         self._runner = PolicyRunner(self._settings)
         self._now = now
-        self._runner.on_instruction(Task(instruction_id, text, now), now)
+        self._runner.on_instruction(Task(instruction_id, text, now, sequence=1), now)
 
     def act(self, observation: Observation, now: float, inference_time: float) -> ActionChunk | None:
         """Return the chunk that policy_node would send for an observation; None where it sends nothing.
