@@ -34,6 +34,7 @@ def pytest_configure() -> None:
     """Give this process and all that it starts a domain of their own, before anything imports rclpy."""
     os.environ["ROS_DOMAIN_ID"] = str(_claim_ros_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="vla-test-state-")  # no stop of another run is latched here
 
 
 @pytest.fixture(scope="session")

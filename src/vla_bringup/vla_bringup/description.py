@@ -120,8 +120,9 @@ class Node:
     """A ROS executable; its node name is `name`, or the executable's name where `name` is empty.
 
     `config` is its ROS parameter file below the config folder, read before `parameters`. `arguments` are plain
-    command-line arguments. It starts only when the arguments meet every entry of `when`. Where `package` is not
-    installed, the executable of the same name of the package `fallback` is started instead, if one is named.
+    command-line arguments. It starts only when the arguments meet every entry of `when` and the argument `needs`, where
+    one is named, is not empty. Where `package` is not installed, the executable of the same name of the package
+    `fallback` is started instead, if one is named.
     """
 
     package: str
@@ -133,6 +134,7 @@ class Node:
     arguments: tuple[Setting, ...] = ()
     when: Condition = field(default_factory=dict)
     fallback: str = ""
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,15 @@ STACK = (
         "instruction_node",
         on_exit=OnExit.RESTART,
         config="instruction_node.yaml",
-        parameters={"instruction": FromArgument("instruction"), **SIM_TIME},
+        parameters={"halt_words": Template("{share}/config/halt_words.yaml"), **SIM_TIME},
+    ),
+    Node(  # a job and no parameter of a node: what restarts must not give it again
+        "vla_operator",
+        "say",
+        name="first_instruction",
+        on_exit=OnExit.ONCE,
+        arguments=("--first", FromArgument("instruction")),
+        needs="instruction",
     ),
     Node(
         "robot_state_publisher",

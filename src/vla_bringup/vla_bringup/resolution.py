@@ -115,7 +115,12 @@ class Graph:
         Raises GraphError for arguments that are not valid and for a file of a node that is missing below `share`.
         """
         values = self.values(given)
-        return tuple(_start(item, values, share) for item in self.items if _meets(values, item.when))
+        return tuple(_start(item, values, share) for item in self.items if _is_wanted(item, values))
+
+
+def _is_wanted(item: Node | Include, values: Mapping[str, Value]) -> bool:
+    needs = item.needs if isinstance(item, Node) else ""
+    return _meets(values, item.when) and (not needs or bool(values[needs]))
 
 
 def _meets(values: Mapping[str, Value], condition: Condition) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -126,7 +127,8 @@ class Arm:
     def instruct(self, name: str, stop: bool = False) -> None:
         from vla_msgs.msg import Instruction
 
-        msg = Instruction(id=name, text=name, kind=int(stop))
+        self.wait(lambda: self._instructions.get_subscription_count() > 0)
+        msg = Instruction(id=name, text=name, kind=int(stop), sequence=time.time_ns())
         msg.header.stamp = self.node.get_clock().now().to_msg()
         self._instructions.publish(msg)
         time.sleep(0.15)
@@ -214,7 +216,9 @@ class Controller:
         self.log = log
         with log.open("w") as output:
             command = [sys.executable, "-m", module, "--ros-args", *arguments]
-            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            # What outlives a controller outlives it within one test.
+            environment = {**os.environ, "XDG_STATE_HOME": str(log.parent)}
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
 
     @property
     def output(self) -> str:

@@ -27,14 +27,15 @@ rclpy.init()
 node = rclpy.create_node("policy")
 latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 instructions = node.create_publisher(Instruction, "/vla/instruction", latched)
-instructions.publish(Instruction(id="a", text="wave"))
 chunks = node.create_publisher(ActionChunk, "/vla/action_chunk", 5)
 begin, sequence = None, 0
 
 def act():
     global begin, sequence
-    if chunks.get_subscription_count() < 2:
+    if chunks.get_subscription_count() < 2 or instructions.get_subscription_count() < 1:
         return
+    if begin is None:
+        instructions.publish(Instruction(id="a", text="wave", sequence=1))
     now = node.get_clock().now()
     begin = begin or now
     sequence += 1

@@ -45,6 +45,7 @@ class ArmController:
         self.settings = settings or ControllerSettings()
         self.kinematics = Kinematics(config)
         self.log = RefusalLog()
+        self.operator_gone: Refusal | None = None  # set from outside: why nothing may move
         self._dt = dt
         self.reset()
 
@@ -124,9 +125,7 @@ class ArmController:
     def set_instruction(self, instruction_id: str, stop: bool = False) -> None:
         """The operator's instruction: chunks of any other are refused from now on; ``stop`` halts at once."""
         if stop:
-            self._intake.stopped = True
-            self.halt("the operator said stop")
-            self._planner.gripper = math.nan
+            self.stop("the operator said stop")
         elif instruction_id != self._intake.instruction or self._intake.stopped:
             self._intake.stopped = False
             if not self._owner.active:  # else the policy's turn comes when the trajectory is over
@@ -138,6 +137,12 @@ class ArmController:
         if rival is not None and (self._rival is None or not self.at_rest):
             self.halt(rival.reason)
         self._rival = rival
+
+    def stop(self, reason: str) -> None:
+        """Halt, the gripper too; chunks are refused until a new instruction comes."""
+        self._intake.stopped = True
+        self.halt(reason)
+        self._planner.gripper = math.nan
 
     def estop(self) -> None:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
@@ -267,7 +272,7 @@ class ArmController:
         """Return why nothing may move at ``now`` [s], whatever is asked for."""
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
-        return self._rival or self.watch.hindrance(now)
+        return self.operator_gone or self._rival or self.watch.hindrance(now)
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""

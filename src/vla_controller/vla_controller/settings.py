@@ -53,6 +53,10 @@ class NodeSettings:
     joint_state_topic: str = setting("/joint_states", "sensor_msgs/JointState in")
     chunk_topic: str = setting("/vla/action_chunk", "vla_msgs/ActionChunk in")
     instruction_topic: str = setting("/vla/instruction", "vla_msgs/Instruction in")
+    heartbeat_topic: str = setting("/vla/operator_heartbeat", "vla_msgs/OperatorHeartbeat in")
+    operator_timeout: float = setting(
+        0.0, "[s] without instruction_node after which the arm halts; 0: none needed", 0.0, 60.0
+    )
     status_topic: str = setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
     ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for joint states that are believed")
     ee_pose_rate: float = setting(200.0, "[Hz] at most, of the tool's pose", 1.0, 1000.0)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """instruction_node over DDS, with what operators and speech recognisers send."""
 
-import signal
-
 import pytest
 
 pytest.importorskip("rclpy")
@@ -92,17 +90,3 @@ def test_refused_with_a_reason_and_counted(operator, node, sent, said):
     operator.send(TEXT, String(data="push the block to the left"))
     assert answer(operator).text == "push the block to the left"
     operator.diagnosis(STATUS, "refused")
-
-
-def test_first_instruction_waits_for_a_listener(start_node, bench):
-    topic = "/other/instruction"
-    process = start_node("vla_operator.instruction_node", instruction="'pick up the  bowl'", instruction_topic=topic)
-    process.wait_for("listening")
-    bench.spin(0.7)
-    assert "task:" not in process.output
-    bench.listen(Instruction, topic, LATCHED)
-    bench.spin_until(lambda: bench.received[topic])
-    bench.spin(0.6)
-    (message,) = bench.received[topic]
-    assert message.text == "pick up the bowl"
-    assert process.stop(signal.SIGTERM) == 0

@@ -37,6 +37,8 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
     for name, count, reason in controller.log.entries():
         values[f"refused {name}"] = f"{count}; latest: {reason}"
     level, message = _judge(state, setpoint, controller, controller.log.total() - refused_before)
+    if controller.operator_gone is not None and state is not ControllerState.ESTOPPED:
+        level, message = ERROR, f"{controller.operator_gone.name}: {controller.operator_gone.reason}"
     return Health(level, message, values)
 
 

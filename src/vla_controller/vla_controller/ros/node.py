@@ -24,15 +24,17 @@ from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
 from vla_controller.ros.claim import Claim, OtherControllerError
 from vla_controller.ros.collision_check import CollisionCheck
+from vla_controller.ros.emergency_stop import EmergencyStop
 from vla_controller.ros.frames import Frames
 from vla_controller.ros.gripper import Gripper
 from vla_controller.ros.joint_states import JointStates
+from vla_controller.ros.operator_link import OperatorLink
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
 from vla_controller.ros.rivals import Rivals
 from vla_controller.ros.trajectory_server import TrajectoryServer
 from vla_controller.settings import ControllerSettings, NodeSettings
-from vla_msgs.msg import ActionChunk, Instruction
+from vla_msgs.msg import ActionChunk
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DISCOVERY_TIME = 1.0  # [s] in which another controller would be seen
@@ -114,9 +116,8 @@ class ControllerNode(ManagedNode):
         self._trajectories = TrajectoryServer(self, self._controller)
         self._frames = Frames(self, config.base_frame)
         self.create_subscription(ActionChunk, settings.chunk_topic, self._on_chunk, 5)
-        self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, LATCHED)
-        self.create_service(Trigger, "~/estop", self._on_estop)
-        self.create_service(Trigger, "~/reset_estop", self._on_reset_estop)
+        self._operator = OperatorLink(self, settings, self._controller, self._gripper.hold)
+        self._emergency_stop = EmergencyStop(self, self._controller, self._gripper.hold)
         self.create_service(Trigger, "~/home", self._on_home)
         self.create_service(Trigger, "~/confirm_posture", self._on_confirm_posture)
 
@@ -133,6 +134,7 @@ class ControllerNode(ManagedNode):
             if self._settled or start - self._closing > STOP_TIME:
                 return False
             self._settled = self._controller.at_rest  # one tick more, for receivers of velocities
+        self._operator.tick()
         now = self._now()
         late = self._arm.late(now)
         if late > 0.0:
@@ -182,20 +184,6 @@ class ControllerNode(ManagedNode):
 
     def _warn(self, refusal: Refusal) -> None:
         self.get_logger().warning(f"{refusal.name}: {refusal.reason}", throttle_duration_sec=1.0)
-
-    def _on_instruction(self, msg: Instruction) -> None:
-        stop = msg.kind == Instruction.KIND_STOP
-        self._controller.set_instruction(msg.id, stop)
-        if stop:
-            self._gripper.hold()
-
-    def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._controller.estop()
-        self._gripper.hold()
-        return conversions.answer(response, None, "decelerating; latched until reset")
-
-    def _on_reset_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return conversions.answer(response, self._controller.reset_estop(), "reset; give a new instruction to move")
 
     def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         return conversions.answer(
