@@ -40,7 +40,7 @@ def rests(arm: object, seconds: float = 1.0) -> bool:
     while time.monotonic() < end:
         arm.chunk(*STEPS)
         time.sleep(0.2)
-    return bool(abs(arm.q - before).max() < 1e-6)
+    return bool(abs(arm.q - before).max() < 1e-3)
 
 
 def moves(arm: object) -> None:
@@ -174,7 +174,7 @@ def stays(arm: object, instruction: str) -> None:
     while time.monotonic() < end:
         arm.chunk(*STEPS, instruction=instruction)
         time.sleep(0.1)
-    assert abs(arm.q - before).max() < 1e-6
+    assert abs(arm.q - before).max() < 1e-3  # chunks would move it by centimetres; the end of the way home may be left
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
