@@ -11,6 +11,7 @@ from vla_core.action import ActionChunk
 from vla_core.robot import RobotConfig
 
 from vla_controller.arm.arm_watch import ArmWatch
+from vla_controller.arm.following import Following
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.intake.intake import Intake
 from vla_controller.intake.targets import AcceptedChunk
@@ -21,7 +22,7 @@ from vla_controller.motion.planner import Planner
 from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
-from vla_controller.trajectory.goal import TrajectoryGoal
+from vla_controller.trajectory.goal import ErrorCode, TrajectoryGoal
 from vla_controller.trajectory.owner import TrajectoryOwner
 from vla_controller.trajectory.run import TrajectoryRun
 
@@ -63,6 +64,7 @@ class ArmController:
         self._intake = Intake(config, settings, tool, self.log)
         self._owner = TrajectoryOwner(config, settings, tool, self.log)
         self.watch = ArmWatch(settings, config)
+        self._following = Following(settings.follow_lag, settings.follow_margin)
         self._state: JointState | None = None
         self._estopped = False
         self._rival: Refusal | None = None
@@ -233,16 +235,19 @@ class ArmController:
         self._look_around(now)
         if self._state is None:
             return None
+        self._check_following()
         if self._leading:
             self._lead(self._state, now)
         self._planner.advance_gripper(now)
         before = self._state
         step = self._advance(before, now) if self._planner.active else self._follower.brake(before)
         self._state = step.way.end
+        self._following.tell(now + self._dt, self._state.q)
         self._rested = self._rested + self._dt if self._state.at_rest else 0.0
         outcome = self._owner.judge(now, self._state.at_rest, self.watch.q)
         if outcome is not None:
             self.halt(f"trajectory: {outcome.text}")
+            self._leading = outcome.code == ErrorCode.PATH_TOLERANCE_VIOLATED
         start = Motion.standing(before, np.zeros(1))
         ahead = start.then(step.way).then(step.stop.part(slice(1, None)).shifted(self._dt))
         return self._setpoint(self._state, ahead, now)
@@ -252,6 +257,16 @@ class ArmController:
         if self.watch.q is not None:
             self._state = self._follower.start(self.watch.q)
             self.halt(reason)
+
+    def _check_following(self) -> None:
+        """Hold when the arm does not follow, and lead the setpoint back to it, so that the arm never leaps."""
+        if self.watch.q is None:
+            return
+        refusal = self._following.check(self.watch.stamp, self.watch.q)
+        led = self._owner.active or self._leading  # a trajectory has tolerances of its own
+        if refusal is not None and self._planner.active and not led:
+            self.halt(self.log.add(refusal).reason)
+            self._leading = True
 
     def _lead(self, state: JointState, now: float) -> None:
         """Take the setpoint to an arm that is blocked or guided by hand, so that it does not leap once it is free."""

@@ -36,6 +36,8 @@ class ControllerSettings:
     path_tolerance: float = setting(0.3, "[rad] between planned and measured joints of a trajectory", 0.001, 3.0)
     goal_tolerance: float = setting(0.02, "[rad] likewise at its end", 0.0001, 1.0)
     follow_tolerance: float = setting(0.3, "[rad] between setpoint and arm, more while it moves", 0.05, 10.0)
+    follow_lag: float = setting(0.15, "[s] by which the arm may be late behind its setpoints", 0.02, 2.0)
+    follow_margin: float = setting(0.05, "[rad] by which it may be beside them", 0.005, 1.0)
     goal_time: float = setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
 
     def __post_init__(self) -> None:
