@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from vla_controller.bench.rig import Bench
@@ -49,7 +51,7 @@ def test_the_gap_is_never_sent_as_one_short_motion(fr3: Bench) -> None:
     drive(fr3, lambda k: home)
     stream = CommandStream(limits, fr3.dt)
     ends = [(row.stamp, stream.command(row, row.stamp)) for row in fr3.setpoints]
-    for (_, before), (now, command) in zip(ends, ends[1:], strict=False):
+    for (_, before), (now, command) in itertools.pairwise(ends):
         gap = np.abs(before.motion.q - command.motion.q[0]).min(axis=0)
         if command.start > now:
             assert np.all(gap <= limits.velocity * (command.start - now))

@@ -13,8 +13,7 @@ from vla_controller.refusals import Refusal
 Array = npt.NDArray[np.float64]
 
 _BEGUN = 0.02  # [rad] of a motion after which the arm must have begun it
-_SHARE = 0.2  # of the motion that counts as begun
-_NAME = "not_following"
+_SHARE = 0.2  # of that, of any joint, which counts as begun
 
 
 class Following:
@@ -54,7 +53,8 @@ class Following:
         off = np.maximum(low - q, q - high)
         joint = int(np.argmax(off))
         if off[joint] > self._tolerance:
-            return Refusal(_NAME, f"joint {joint + 1} is {off[joint]:.3f} rad off what the last {self._lag} s told it")
+            text = f"joint {joint + 1} is {off[joint]:.3f} rad off what the last {self._lag} s told it"
+            return Refusal("not_following", text)
         return self._begun(low, high, rows[0], q)
 
     def _begun(self, low: Array, high: Array, before: Array, q: Array) -> Refusal | None:
@@ -65,9 +65,9 @@ class Following:
             return None
         wanted, moved = np.abs(before - self._base[0]), np.abs(q - self._base[1])
         joint = int(np.argmax(wanted))
-        if wanted[joint] < _BEGUN:
-            return None
-        if moved[joint] > _SHARE * wanted[joint]:
+        if np.max(moved) > _SHARE * _BEGUN:
             self._base = None  # it moves; from here on it is to be near its setpoints
-            return None
-        return Refusal(_NAME, f"joint {joint + 1} was told to move by {wanted[joint]:.3f} rad and stands still")
+        elif wanted[joint] >= _BEGUN:
+            text = f"joint {joint + 1} was told to move by {wanted[joint]:.3f} rad and stands still"
+            return Refusal("not_following", text)
+        return None

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from vla_controller.arm.arm_clock import ArmClock
 from vla_controller.health import receiver
 from vla_controller.health.health import OK, WARN, Health
 from vla_controller.refusals import Refusal
@@ -64,11 +65,12 @@ class ArmReceiver:
             return []
         return [f"{self.name}: {text}" for text in receiver.warnings(self._values, self._joints, timed)]
 
-    def health(self, timed: bool, offset: float) -> Health:
-        """Return the row of the diagnostics; `offset` [s] between the clocks."""
-        found = ([self.refusal.reason] if self.refusal else []) + self.warnings(timed)
+    def health(self, clock: ArmClock) -> Health:
+        """Return the row of the diagnostics."""
+        refusal = self.refusal
+        found = ([refusal.reason] if refusal else []) + self.warnings(clock.agrees)
         values = {name: value for name, value in self._values.items() if value is not None}
-        values |= {"clock_offset_ms": round(1e3 * offset, 1), "timed": timed}
+        values |= {"clock_offset_ms": round(1e3 * clock.offset, 1), "timed": clock.agrees}
         missing = "" if self._values else "parameters not known: no such node, or not ros2_control"
         return Health(WARN if found else OK, "; ".join(found) or missing or "ok", values)
 

@@ -22,6 +22,7 @@ from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
+from vla_controller.ros.arm_receiver import ArmReceiver
 from vla_controller.ros.claim import Claim, OtherControllerError
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.emergency_stop import EmergencyStop
@@ -111,6 +112,7 @@ class ControllerNode(ManagedNode):
         self._base = None
         if config.base is not None:
             self._base = self.create_publisher(Twist, settings.base_command_topic or config.base.command_topic, 1)
+        self._receiver = ArmReceiver(self, self.arm_topic, config.joints)
         self._reports = Reports(self, settings, self._controller)
         self._joint_states = JointStates(self, settings, self._controller, self._reports, self._gripper)
         self._trajectories = TrajectoryServer(self, self._controller)
@@ -139,7 +141,7 @@ class ControllerNode(ManagedNode):
         late = self._arm.late(now)
         if late > 0.0:
             self._controller.coast(late)
-        self._controller.notice_rival(self._rivals.look(own=1))
+        self._controller.notice_rival(self._rivals.look(own=1) or self._receiver.refusal)
         self._setpoint = setpoint = self._controller.tick(now)
         if setpoint is not None:
             self._send(setpoint, late)
@@ -198,6 +200,8 @@ class ControllerNode(ManagedNode):
         self._claim.check()
         controller = self._controller
         self._joint_states.look_for_publishers()
+        self._receiver.second(self._joint_states.clock.agrees)
         free = self._closing is None and not controller.stopped
         self._gripper.greet(free and controller.hindrance(self._now()) is None)
-        self._reports.second(self._setpoint)
+        interface = self._receiver.health(self._joint_states.clock)
+        self._reports.second(self._setpoint, interface)

@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
 from vla_controller.arm_controller import ArmController
-from vla_controller.health.health import diagnose, diagnose_latency
+from vla_controller.health.health import Health, diagnose, diagnose_latency
 from vla_controller.health.motion_latency import MotionLatency
 from vla_controller.health.tick_times import TickTimes
 from vla_controller.motion.setpoint import ControllerState, Setpoint
@@ -56,13 +56,13 @@ class Reports:
             if setpoint.reason:
                 self._node.get_logger().info(f"{setpoint.state.name.lower()}: {setpoint.reason}")
 
-    def second(self, setpoint: Setpoint | None) -> None:
-        """Publish diagnostics."""
+    def second(self, setpoint: Setpoint | None, interface: Health) -> None:
+        """Publish diagnostics; ``interface``: how the arm's controller is configured."""
         controller = self._controller
         stamp = self._node.get_clock().now()
         health = diagnose(setpoint, controller, self._times, self._refused_before)
         self._refused_before = controller.log.total()
         self.latency.update(stamp.nanoseconds * 1e-9)
         latency = diagnose_latency(self.latency.summary(), self._settings.motion_budget)
-        rows = {"controller": health, "latency": latency}
+        rows = {"controller": health, "latency": latency, "arm interface": interface}
         self._diagnostics.publish(conversions.diagnostics_to_msg(stamp.to_msg(), controller.config.robot, rows))
