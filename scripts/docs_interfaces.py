@@ -150,7 +150,7 @@ class Reader:
             elif isinstance(end, ast.Attribute) and end.attr in self._defaults and "settings" in ast.unparse(end.value):
                 found.append((str(self._defaults[end.attr]), end.attr))
             else:
-                found.append((f"({ast.unparse(end).removeprefix('self._').removeprefix('config.')})", ""))
+                found.append((f"({_placeholder(end, expression)})", ""))
         parameter = next((name for _, name in found if name), "")
         named = [(text, name) for text, name in found if text]  # a parameter without a default: what else it may be
         return [(text, name or parameter) for text, name in named] or [("(unset)", parameter)]
@@ -196,6 +196,13 @@ class Reader:
                 value = call.args[position] if position < len(call.args) else words.get(name)
                 found += [(value, where)] if value is not None else []
         return found
+
+
+def _placeholder(end: ast.expr, expression: ast.expr) -> str:
+    """Return what stands for a text that only a running node knows; the name of what is computed says more than how."""
+    if not isinstance(end, ast.Name | ast.Attribute):
+        end = expression.value if isinstance(expression, ast.FormattedValue) else expression
+    return ast.unparse(end).removeprefix("self.").removeprefix("_").removeprefix("config.")
 
 
 def _sort(maker: str) -> str:

@@ -54,9 +54,10 @@ def node_page(node: NodeSource) -> str:
 
 
 def name_cell(item: Interface) -> str:
-    """Return the name of an interface; one in parentheses is an expression of the source, given by the robot file."""
+    """Return the name of an interface; what is in parentheses is named in the source, given by the robot file."""
     if item.name.startswith("("):
-        return f"of the robot or output: `{item.name[1:-1]}`"
+        whole = item.name.endswith(")")
+        return f"of the robot or output: `{item.name[1:-1] if whole else item.name}`"
     return f"`{item.name}`"
 
 

@@ -30,24 +30,25 @@ class ArmReceiver:
     def __init__(self, node: Node, topic: str, joints: Sequence[str]) -> None:
         """Watch the node that takes `topic`, `<controller>/joint_trajectory`."""
         self._node, self._joints = node, joints
-        self.name = topic.rpartition("/")[0]
+        self.controller = topic.rpartition("/")[0]
         self._names = [*receiver.PARAMETERS, *receiver.tolerances(joints)]
         self._values: dict[str, Any] = {}
         self._asked: float | None = None
         self._told: set[str] = set()
         self._goals = 0
-        self._client = node.create_client(GetParameters, f"{self.name}/get_parameters")
-        status = f"{self.name}/follow_joint_trajectory/_action/status"
+        self._client = node.create_client(GetParameters, f"{self.controller}/get_parameters")
+        status = f"{self.controller}/follow_joint_trajectory/_action/status"
         node.create_subscription(GoalStatusArray, status, self._on_status, _STATUS)
 
     @property
     def refusal(self) -> Refusal | None:
         """Why nothing may be sent to it."""
         if self._goals:
-            reason = f"{self._goals} goal(s) of {self.name}/follow_joint_trajectory, which somebody else gave, run"
+            action = f"{self.controller}/follow_joint_trajectory"
+            reason = f"{self._goals} goal(s) of {action}, which somebody else gave, run"
             return Refusal("other_goal", reason)
         found = receiver.unfit(self._values, self._joints)
-        return found and Refusal(found.name, f"{self.name}: {found.reason}")
+        return found and Refusal(found.name, f"{self.controller}: {found.reason}")
 
     def second(self, timed: bool) -> None:
         """Ask for the parameters where they are not known, and log what is wrong once."""
@@ -63,7 +64,7 @@ class ArmReceiver:
         """Return what makes the motion rough; `timed`: the clocks agree."""
         if not self._values:
             return []
-        return [f"{self.name}: {text}" for text in receiver.warnings(self._values, self._joints, timed)]
+        return [f"{self.controller}: {text}" for text in receiver.warnings(self._values, self._joints, timed)]
 
     def health(self, clock: ArmClock) -> Health:
         """Return the row of the diagnostics."""
