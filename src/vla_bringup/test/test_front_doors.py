@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from vla_bringup.description import OnExit
+from vla_bringup.description import GraphError, OnExit
 from vla_bringup.graph import GRAPH
 from vla_bringup.resolution import IncludeStart, NodeStart
 
@@ -61,7 +61,8 @@ def test_the_launch_file_makes_each_kind_of_action_in_one_place():
 def test_both_doors_read_every_field_of_what_is_to_be_started(kind):
     fields = {field.name for field in dataclasses.fields(kind)}
     other = ast.parse(inspect.getsource(commands) + inspect.getsource(up.job))
-    assert fields <= attributes_read(TREE, "start")
+    shared = ast.parse(inspect.getsource(commands.package_of)) if calls(TREE, "package_of") else TREE
+    assert fields <= attributes_read(TREE, "start") | attributes_read(shared, "start")
     assert fields <= attributes_read(other, "start")
 
 
@@ -96,6 +97,26 @@ def test_real_launch_starts_what_vla_up_starts(given, monkeypatch):
         assert bool(on_exit(0)) == (start.on_exit is OnExit.SHUTDOWN)
         with pytest.raises(RuntimeError, match=start.name):
             on_exit(1)
+
+
+IMPOSSIBLE = [{"robot": "wx250s"}, {"robot": "wx250s", "policy": "rt2"}, {"policy": "replay"}]
+
+
+@pytest.mark.parametrize("given", IMPOSSIBLE, ids="-".join)
+def test_vla_up_refuses_what_cannot_work_before_anything_starts(given, capsys, monkeypatch):
+    monkeypatch.setattr(up, "Supervisor", lambda *_, **__: pytest.fail("started"))
+    monkeypatch.setattr(up, "get_package_share_directory", lambda _: str(SHARE))
+    assert up.main([f"{name}:={text}" for name, text in given.items()]) == 2
+    assert " needs " in capsys.readouterr().err
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("given", IMPOSSIBLE, ids="-".join)
+def test_real_launch_refuses_what_cannot_work_before_anything_starts(given):
+    if importlib.util.find_spec("launch_ros") is None:
+        pytest.skip("launch_ros is not installed here (it is not among the wheels); it comes with ROS 2 from apt")
+    with pytest.raises(GraphError, match=" needs "):
+        launched(given)
 
 
 def installed_share():

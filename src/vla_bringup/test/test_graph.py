@@ -3,6 +3,7 @@
 
 import dataclasses
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 from vla_bringup.description import FileEntry, FromArgument, GraphError, Node, OnExit, Select
-from vla_bringup.graph import GRAPH
+from vla_bringup.graph import GRAPH, SHIPPED
 from vla_bringup.resolution import Graph, IncludeStart, NodeStart
 
 SHARE = Path(__file__).parents[1]  # launch/ and config/ stand there as links
+WEIGHTS = SHARE.parent / "vla_policy" / "vla_policy"
+INFO = {"rt1": "config.json", "rt2": "rt2.json"}  # the file of a checkpoint that names its robot
 CHOICES = {argument.name: argument.choices for argument in GRAPH.arguments if argument.choices}
 
 
@@ -69,6 +72,25 @@ def test_impossible_combinations_are_refused_with_the_reason(given, because):
     assert any(name in message for name in given)
 
 
+@pytest.mark.parametrize("policy", SHIPPED)
+def test_the_robots_with_a_shipped_checkpoint_are_those_whose_folders_ship(policy):
+    folders = (WEIGHTS / policy / "weights").glob(f"*/{INFO[policy]}")
+    robots = {json.loads(path.read_text(encoding="utf-8"))["robot"] for path in folders}
+    assert robots == set(SHIPPED[policy])
+
+
+@pytest.mark.parametrize("policy", SHIPPED)
+@pytest.mark.parametrize("sim", CHOICES["sim"])
+def test_a_robot_without_a_shipped_checkpoint_is_refused_with_what_works(policy, sim):
+    for robot in set(CHOICES["robot"]) - set(SHIPPED[policy]):
+        message = refusal({"robot": robot, "policy": policy, "sim": sim})
+        assert f"robot:={robot} policy:={policy} needs checkpoint:=" in message
+        assert "FOLDER" in message
+        assert "policy:=expert" in message
+        assert GRAPH.values({"robot": robot, "policy": policy, "sim": sim, "checkpoint": "folder"})
+        assert GRAPH.values({"robot": robot, "policy": "expert"})
+
+
 @pytest.mark.parametrize("word", ["robot", "robot=fr3", "--sim:mujoco"])
 def test_words_that_are_no_assignment_are_refused(word):
     with pytest.raises(GraphError, match="name:=value"):
@@ -88,6 +110,7 @@ def everything():
     for robot, sim, policy in itertools.product(CHOICES["robot"], CHOICES["sim"], CHOICES["policy"]):
         given = {"robot": robot, "sim": sim, "policy": policy}
         given |= {"replay_file": "recording"} if policy == "replay" else {}
+        given |= {"checkpoint": "folder"} if robot not in SHIPPED.get(policy, CHOICES["robot"]) else {}
         if policy != "expert" or sim == "mujoco":
             yield given
 
@@ -147,7 +170,7 @@ def test_the_description_needs_no_ros():
 
 @pytest.mark.parametrize("robot", CHOICES["robot"])
 def test_the_policy_is_told_the_limits_that_the_controller_reads(robot):
-    starts = GRAPH.resolve({"robot": robot, "policy": "rt2"}, SHARE)
+    starts = GRAPH.resolve({"robot": robot, "policy": "rt2", "checkpoint": "folder"}, SHARE)
     told = next(start.parameters for start in starts if start.executable == "policy_node")
     read = yaml.safe_load((SHARE / "config" / "robots" / f"{robot}.yaml").read_text(encoding="utf-8"))
     assert (told["workspace_low"], told["workspace_high"]) == (read["workspace"]["lower"], read["workspace"]["upper"])

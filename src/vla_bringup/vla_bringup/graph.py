@@ -12,8 +12,9 @@ With `sim:=none` the drivers of the robot are started by their own packages. The
 | wx250s (interbotix_ros_manipulators) | | trajectory_msgs/JointTrajectory on /arm_controller/joint_trajectory |
 | both | | trajectory_msgs/JointTrajectory on /gripper_controller/joint_trajectory: travel of the first finger [m] |
 
-franka_ros2 has the gripper behind actions (/franka_gripper/move, /franka_gripper/grasp), and interbotix_xs_sdk takes
-/wx250s/commands/joint_group and publishes /wx250s/joint_states: there an adapter has to stand between.
+franka_ros2 offers its gripper as an action: set `gripper_output: gripper_command` and `gripper_command_topic:
+/franka_gripper/gripper_action` in config/controller_node.yaml. interbotix_xs_sdk takes /wx250s/commands/joint_group and
+publishes /wx250s/joint_states: it needs an adapter (docs/controller.md).
 """
 
 from collections.abc import Mapping
@@ -46,12 +47,14 @@ WEIGHTS: Mapping[Value, Setting] = {
     "replay": FromArgument("replay_file"),
     "expert": "",
 }
+ROBOTS = ("fr3", "wx250s")
+SHIPPED: Mapping[str, tuple[str, ...]] = {"rt1": ("fr3",), "rt2": ("fr3",)}  # robots with a checkpoint in vla_policy
 BOOLEAN = ("true", "false")
 ROBOT_FILE = "{share}/config/robots/{robot}.yaml"
 LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives less probability to legal tokens."
 
 ARGUMENTS = (
-    Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ("fr3", "wx250s")),
+    Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ROBOTS),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
     Argument("policy", "rt1", "What turns images into actions.", ("rt1", "rt2", "expert", "replay")),
     Argument(
@@ -96,6 +99,17 @@ RULES = (
     Rule(
         {"policy": ("expert",), **NOT_MUJOCO},
         "the expert reads the objects' true poses on /sim/scene_state, which only sim:=mujoco publishes",
+    ),
+    *(
+        Rule(
+            {"robot": (robot,), "policy": (policy,)},
+            f"no {policy} checkpoint ships for {robot}, only for {', '.join(shipped)}; valid are checkpoint:=FOLDER of "
+            f"one trained for {robot}, and policy:=expert with sim:=mujoco",
+            requires="checkpoint",
+        )
+        for policy, shipped in SHIPPED.items()
+        for robot in ROBOTS
+        if robot not in shipped
     ),
     Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
     Rule({"policy": ("rt1", "rt2", "expert")}, "only policy:=replay reads it", keep_default=("replay_file",)),
