@@ -17,6 +17,24 @@ STUBBORN = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 
 CLEAN = (
     "import signal, sys, time; [signal.signal(s, lambda *_: sys.exit(0)) for s in (2, 15)]; print('up'); time.sleep(60)"
 )
+NO_PROCESS = """
+import errno, subprocess
+execute = subprocess.Popen._execute_child
+def refuse(self, args, *rest, **named):
+    if "NOROOM" in args:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    execute(self, args, *rest, **named)
+subprocess.Popen._execute_child = refuse
+"""
+NO_THREAD = """
+import threading
+start = threading.Thread.start
+def refuse(self):
+    if "NOROOM" in self._args[0].cmd:
+        raise RuntimeError("can't start new thread: Resource temporarily unavailable")
+    start(self)
+threading.Thread.start = refuse
+"""
 RUN = """
 import sys
 from vla_bringup.description import OnExit
@@ -29,9 +47,9 @@ sys.exit(Supervisor(jobs, escalate_after_s=0.5, restart_delay_s=0.1, restart_lim
 class Up:
     """A supervisor in its own process, as `vla up` is."""
 
-    def __init__(self, *jobs):
+    def __init__(self, *jobs, before=""):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN.format(jobs=jobs)],
+            [sys.executable, "-c", before + RUN.format(jobs=jobs)],
             cwd=PACKAGE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,6 +125,25 @@ def test_a_required_process_that_is_killed_is_named_with_its_signal():
 def test_a_process_that_may_die_is_restarted_and_given_up_after_the_limit_while_the_others_go_on():
     up = Up(("a", "shutdown", CLEAN), ("b", "restart", "raise SystemExit(3)")).until("b stays down")
     assert len(re.findall("b started", up.text)) == 3
+    assert "a finished" not in up.text
+    assert up.end(signal.SIGINT) == 1
+
+
+@pytest.mark.parametrize("machine", [NO_PROCESS, NO_THREAD], ids=["process", "thread"])
+@pytest.mark.parametrize("end", ["shutdown", "once"])
+def test_a_process_that_cannot_be_started_is_a_failure_that_stops_the_others(machine, end):
+    up = Up(("a", "shutdown", CLEAN), ("b", end, "'NOROOM'"), ("c", "shutdown", CLEAN), before=machine)
+    assert up.end() == 1
+    assert re.search(r"b could not be started: .*Resource temporarily unavailable", up.text)
+    assert "stopped, because b could not be started" in up.text.splitlines()[-1]
+    assert "c started" not in up.text
+    assert gone(up.pids())
+
+
+@pytest.mark.parametrize("machine", [NO_PROCESS, NO_THREAD], ids=["process", "thread"])
+def test_a_restart_that_cannot_be_started_is_tried_again_up_to_the_limit_while_the_others_go_on(machine):
+    up = Up(("b", "restart", "'NOROOM'"), ("a", "shutdown", CLEAN), before=machine).until("b stays down")
+    assert len(re.findall("b could not be started", up.text)) == 3
     assert "a finished" not in up.text
     assert up.end(signal.SIGINT) == 1
 

@@ -27,6 +27,7 @@ ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 ESCALATE_AFTER_S = 5.0
 ORPHANED_OUTPUT_S = 1.0  # how long children of a dead process may keep its output open
 STOPPED_BY_US = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
+NOT_STARTED = 1  # exit code of a process that could not be started
 SYSTEM = "vla"
 
 
@@ -83,7 +84,8 @@ class Supervisor:
         before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
             for state in self._states.values():
-                self._start(state)
+                if self._stage < 0:
+                    self._start(state)
             while any(s.pid is not None or s.restart_at is not None for s in self._states.values()):
                 self._turn()
         finally:
@@ -119,34 +121,48 @@ class Supervisor:
         process = Process(
             f"exec {command} </dev/null", name=state.job.name, colour=state.colour, env=dict(self.environment)
         )
-        started: queue.Queue[Message] = queue.Queue()
+        started: queue.Queue[Message | Exception] = queue.Queue()
         # A thread and not a fork of honcho's: it is cheaper, and the kernel ties the process to the thread's life.
-        threading.Thread(target=process.run, args=(_Tee(started, self._events),), daemon=True).start()
-        state.pid = started.get().data["pid"]
-        self._say(f"{state.job.name} started [pid {state.pid}]")
+        try:
+            threading.Thread(target=_run, args=(process, started, self._events), daemon=True).start()
+            outcome = started.get()
+        except RuntimeError as error:  # no further thread
+            outcome = error
+        if isinstance(outcome, Exception):
+            how = f"could not be started: {outcome}"
+            self._say(f"{state.job.name} {how}")
+            self._react(state, NOT_STARTED, how)
+        else:
+            state.pid = outcome.data["pid"]
+            self._say(f"{state.job.name} started [pid {state.pid}]")
 
     def _ended(self, state: _State, code: int) -> None:
-        name, on_exit = state.job.name, state.job.on_exit
-        self._say(f"{name} {_describe(code)} [pid {state.pid}]")
+        how = _describe(code)
+        self._say(f"{state.job.name} {how} [pid {state.pid}]")
         state.pid = None
+        self._react(state, code, f"{how}: {state.last_line or 'it said nothing'}")
+
+    def _react(self, state: _State, code: int, how: str) -> None:
+        """Restart, go on or stop all, as `on_exit` of the job says; `how` it ended, for the end of the output."""
+        name, on_exit = state.job.name, state.job.on_exit
         if self._stage >= 0:
             if code not in STOPPED_BY_US:
-                self._fail(state, code)
+                self._fail(state, how)
         elif on_exit is OnExit.RESTART and state.restarts < self.restart_limit:
             state.restarts += 1
             state.restart_at = time.monotonic() + self.restart_delay_s
             self._say(f"{name} is restarted in {self.restart_delay_s:g} s ({state.restarts} of {self.restart_limit})")
         elif on_exit is OnExit.RESTART:
-            self._fail(state, code)
+            self._fail(state, how)
             self._say(f"{name} stays down: it ended {self.restart_limit + 1} times; the others go on")
         elif on_exit is OnExit.SHUTDOWN or code != 0:
             if code != 0:
-                self._fail(state, code)
+                self._fail(state, how)
             self._stop(f"{name} is required")
 
-    def _fail(self, state: _State, code: int) -> None:
-        """Keep the first failure, with the last words of that process, for the end of the output."""
-        self._failure = self._failure or f"{state.job.name} {_describe(code)}: {state.last_line or 'it said nothing'}"
+    def _fail(self, state: _State, how: str) -> None:
+        """Keep the first failure for the end of the output."""
+        self._failure = self._failure or f"{state.job.name} {how}"
 
     def _stop(self, reason: str) -> None:
         for state in self._states.values():
@@ -191,15 +207,25 @@ class Supervisor:
             self._signals.append(signal.SIGHUP)
 
 
+def _run(process: Process, started: "queue.Queue[Message | Exception]", events: "queue.Queue[Message]") -> None:
+    try:
+        process.run(_Tee(started, events))
+    except Exception as error:  # no process, memory or file descriptor left: whoever waits for the start is to know
+        started.put(error)
+
+
 class _Tee:
     """The queue that honcho writes to: the start goes to the one that waits for it, the rest to the loop."""
 
-    def __init__(self, started: "queue.Queue[Message]", events: "queue.Queue[Message]") -> None:
+    def __init__(self, started: "queue.Queue[Message | Exception]", events: "queue.Queue[Message]") -> None:
         self._started, self._events = started, events
 
     def put(self, message: Message) -> None:
         """Pass `message` on."""
-        (self._started if message.type == "start" else self._events).put(message)
+        if message.type == "start":
+            self._started.put(message)
+        else:
+            self._events.put(message)
 
 
 def _catches(pid: int, number: signal.Signals) -> bool:
