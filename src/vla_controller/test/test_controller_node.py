@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from vla_core.robot import load_robot_config
 
 pytestmark = pytest.mark.node
@@ -127,3 +129,47 @@ def test_a_wrong_parameter_is_refused_in_one_line(start: Callable, parameter: st
     assert controller.process.wait(20.0) == 2
     assert said in controller.output
     assert "Traceback" not in controller.output
+
+
+def test_deactivated_in_motion_it_brakes_and_holds_until_a_new_instruction(arm, start: Callable) -> None:
+    controller = start()
+    arm.wait_for_state(1)
+    arm.instruct("a")
+    arm.chunk(*[(0.0, -0.04, 0.0)] * 5)
+    arm.wait(lambda: arm.speed() > 0.1)
+    assert change_state(arm, Transition.TRANSITION_DEACTIVATE), controller.output
+    arm.wait(lambda: arm.statuses[-1].state == 1)
+    arm.assert_within_limits(20.0)
+    assert arm.speed() == 0.0
+    sent = len(arm.commands)
+    arm.instruct("b")  # while it is inactive: not acted upon later either
+    arm.chunk((0.0, 0.02, 0.0), instruction="b")
+    assert not arm.call("home").success
+    time.sleep(0.5)
+    arm.wait(lambda: any(r.name == "inactive" for r in arm.statuses[-1].refusals))
+    assert len(arm.commands) == sent
+
+    assert change_state(arm, Transition.TRANSITION_ACTIVATE), controller.output
+    arm.wait(lambda: len(arm.commands) > sent + 5)
+    before = refused(arm)
+    arm.instruct("b")  # no new one
+    arm.chunk((0.0, 0.02, 0.0), instruction="b")
+    arm.wait(lambda: refused(arm) > before)
+    assert arm.speed() == 0.0
+    accepted = arm.statuses[-1].chunks_accepted
+    arm.instruct("c")
+    arm.chunk((0.0, 0.02, 0.0), instruction="c")
+    arm.wait(lambda: arm.statuses[-1].chunks_accepted == accepted + 1)
+    arm.wait_for_state(2)
+
+
+def refused(arm) -> int:
+    return sum(refusal.count for refusal in arm.statuses[-1].refusals)
+
+
+def change_state(arm, transition: int) -> bool:
+    client = arm.node.create_client(ChangeState, "/controller_node/change_state")
+    arm.wait(client.service_is_ready)
+    future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+    arm.wait(future.done)
+    return future.result().success

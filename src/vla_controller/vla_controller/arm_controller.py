@@ -66,7 +66,7 @@ class ArmController:
         self.watch = ArmWatch(settings, config)
         self._following = Following(settings.follow_lag, settings.follow_margin)
         self._state: JointState | None = None
-        self._estopped = False
+        self._estopped, self._engaged = False, True
         self._rival: Refusal | None = None
         self._last_tick = self._latency = math.nan
         self._chunk: ActionChunk | None = None
@@ -145,6 +145,15 @@ class ArmController:
         self._intake.stopped = True
         self.halt(reason)
         self._planner.gripper = math.nan
+
+    def disengage(self, reason: str) -> None:
+        """Stop and refuse all motion until `engage`."""
+        self._engaged = False
+        self.stop(reason)
+
+    def engage(self) -> None:
+        """Allow motion again, upon a new instruction."""
+        self._engaged, self._intake.stopped = True, True
 
     def estop(self) -> None:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
@@ -287,6 +296,8 @@ class ArmController:
         """Return why nothing may move at ``now`` [s], whatever is asked for."""
         if self._estopped:
             return Refusal("estopped", "the emergency stop is latched; call the reset service")
+        if not self._engaged:
+            return Refusal("inactive", "the controller is inactive; activate controller_node")
         return self.operator_gone or self._rival or self.watch.hindrance(now)
 
     def _look_around(self, now: float) -> None:

@@ -15,7 +15,6 @@ from vla_core.robot import load_robot_config
 from vla_core.ros.action import chunk_from_msg
 from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
-from vla_core.ros.process import Ending
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.intake.targets import AcceptedChunk
@@ -48,45 +47,69 @@ class ControllerNode(ManagedNode):
     UNUSABLE = (*ManagedNode.UNUSABLE, OtherControllerError)
 
     def __init__(self) -> None:
-        """Declare parameters and load the robot; raises RobotConfigError when either cannot be used."""
+        """Declare parameters; raises SettingsError for an invalid one."""
         super().__init__("controller_node")
         self.settings = declare_settings(self, NodeSettings)
+        self._limits = declare_settings(self, ControllerSettings)
+        self._dt = 1.0 / self.settings.rate
+        self._closing: float | None = None
+        self._settled = False
+
+    def configure(self) -> None:
+        """Load the robot and create the entities.
+
+        Raises:
+            RobotConfigError: the robot's description cannot be used.
+            OtherControllerError: another publisher commands the arm.
+        """
         config = load_robot_config(self.settings.robot_config)
         self._output = find_output(self.settings.output)
-        self._dt = 1.0 / self.settings.rate
-        limits = declare_settings(self, ControllerSettings)
-        self._max_steps = limits.max_steps
-        self._controller = ArmController(config, self._dt, limits)
+        self._max_steps = self._limits.max_steps
+        self._controller = ArmController(config, self._dt, self._limits)
         self._config, self._joints = config, list(config.joints)
         self._checks = CollisionCheck(self, self.settings, self._controller, self._follow)
         self._setpoint: Setpoint | None = None
-        self._closing: float | None = None
-        self._settled = False
         self._next_second = 0.0
         self._inference_time = math.nan
         self.arm_topic = self.settings.arm_command_topic or self._output.topic or config.arm_command_topic
         self._rivals = Rivals(self, self.arm_topic)
+        self.refuse_a_second_controller()
+        self.connect()
 
-    def serve(self, ending: Ending) -> None:
-        """Tick until a signal comes and the arm is at rest.
+    def activate(self) -> None:
+        """Send setpoints from where the arm is; it moves upon an instruction that comes from now on.
 
         Raises:
             OtherControllerError: another publisher commands the arm.
         """
-        ending.then(self.begin_closing)
-        settings = self.settings
-        priority = pace.ask_for_real_time() if settings.realtime else "normal priority"
-        self.refuse_a_second_controller()
-        self.connect()
-        pace.settle_memory()
-        self._warm_up(f"{settings.rate:g} Hz to {self.arm_topic} ({settings.output}), {priority}")
-        sim_time = self.get_parameter("use_sim_time").value
-        pace.run(self, self.get_clock() if sim_time else None, self._dt, self.tick, self.begin_closing)
+        rival = self._rivals.look(own=1)
+        if rival is not None:
+            raise OtherControllerError(rival.reason)
+        self._controller.engage()
+        self.get_logger().info(f"{self.settings.rate:g} Hz to {self.arm_topic} ({self.settings.output})")
 
-    def _warm_up(self, text: str) -> None:
+    def deactivate(self) -> None:
+        """Brake along the path; setpoints end with the arm at rest."""
+        self._controller.disengage("inactive")
+        self._gripper.hold()
+        start = time.monotonic()
+        while not self._controller.at_rest and time.monotonic() - start < STOP_TIME:
+            self._advance()
+            time.sleep(self._dt)
+        self._advance()  # one tick more, for receivers of velocities
+
+    def serve(self) -> None:
+        """Tick until a signal comes and the arm is at rest."""
+        if self.settings.realtime:
+            self.get_logger().info(pace.ask_for_real_time())
+        pace.settle_memory()
+        self._warm_up()
+        sim_time = self.get_parameter("use_sim_time").value
+        pace.run(self, self.get_clock() if sim_time else None, self._dt, self.tick, self.end)
+
+    def _warm_up(self) -> None:
         """Do now what is slow only the first time (20 ms each): a log line that may be throttled, percentiles."""
         self.get_logger().warning("", throttle_duration_sec=1.0, skip_first=True)
-        self.get_logger().info(text)
         np.percentile([0.0, 1.0], (50, 99))
 
     def destroy_node(self) -> None:
@@ -123,36 +146,42 @@ class ControllerNode(ManagedNode):
         self.create_service(Trigger, "~/home", self._on_home)
         self.create_service(Trigger, "~/confirm_posture", self._on_confirm_posture)
 
-    def begin_closing(self) -> None:
-        """Come to rest, then let the tick loop end; safe to call from a signal handler."""
+    def end(self) -> None:
+        """Come to rest, then let `serve` return; may be called from any thread."""
         if self._closing is None:
             self._closing = time.monotonic()
+        super().end()
 
     def tick(self) -> bool:
         """One tick of the controller; False when the node may exit."""
         start = time.monotonic()
+        if not self.configured:
+            return self._closing is None
         if self._closing is not None:
             self._controller.halt("shutting down")
             if self._settled or start - self._closing > STOP_TIME:
                 return False
             self._settled = self._controller.at_rest  # one tick more, for receivers of velocities
+        self._advance(send=self.active)
+        if start >= self._next_second:  # here and not in a timer: a whole period is left for it
+            self._next_second = start + 1.0
+            self._on_second()
+        return True
+
+    def _advance(self, send: bool = True) -> None:
         self._operator.tick()
-        now = self._now()
-        late = self._arm.late(now)
+        start, now = time.monotonic(), self._now()
+        late = self._arm.late(now) if send else 0.0
         if late > 0.0:
             self._controller.coast(late)
         self._controller.notice_rival(self._rivals.look(own=1) or self._receiver.refusal)
         self._setpoint = setpoint = self._controller.tick(now)
-        if setpoint is not None:
+        if setpoint is not None and send:
             self._send(setpoint, late)
         self._trajectories.after_tick()
         self._gripper.after_tick()
         self._checks.after_tick(now)
         self._reports.tick(setpoint, now, start)
-        if start >= self._next_second:  # here and not in a timer: a whole period is left for it
-            self._next_second = start + 1.0
-            self._on_second()
-        return True
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
@@ -201,7 +230,7 @@ class ControllerNode(ManagedNode):
         controller = self._controller
         self._joint_states.look_for_publishers()
         self._receiver.second(self._joint_states.clock.agrees)
-        free = self._closing is None and not controller.stopped
+        free = self.active and self._closing is None and not controller.stopped
         self._gripper.greet(free and controller.hindrance(self._now()) is None)
         interface = self._receiver.health(self._joint_states.clock)
         self._reports.second(self._setpoint, interface)

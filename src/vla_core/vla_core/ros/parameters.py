@@ -18,7 +18,7 @@ _LISTS = {str: Parameter.Type.STRING_ARRAY, float: Parameter.Type.DOUBLE_ARRAY, 
 
 
 def declare_settings(node: Node, schema: type[T]) -> T:
-    """Declare every field of `schema` as a parameter, read-only unless it is live, and return the values.
+    """Return the values of `schema`; fields that are no parameters yet are declared, read-only unless they are live.
 
     A list that nobody sets is empty; empty texts are dropped from lists, because ROS cannot type an empty list.
 
@@ -30,7 +30,9 @@ def declare_settings(node: Node, schema: type[T]) -> T:
     for item in fields(schema):  # type: ignore[arg-type]
         default = _LISTS[lists[item.name]] if item.name in lists else item.default
         try:
-            value = node.declare_parameter(item.name, default, _descriptor(item)).value
+            if not node.has_parameter(item.name):
+                node.declare_parameter(item.name, default, _descriptor(item))
+            value = node.get_parameter_or(item.name, Parameter(item.name)).value  # a list may have none
         except ParameterException as error:
             raise SettingsError(f"parameter {item.name}: {error}; valid: {valid_values(item)}") from error
         values[item.name] = tuple(part for part in value or () if part != "") if item.name in lists else value

@@ -83,7 +83,9 @@ def _serve(node_class: Any, ending: Ending) -> int:
     node: ManagedNode | None = None
     try:
         node = node_class()
-        node.serve(ending)
+        ending.then(node.end)
+        node.start()
+        node.serve()
         return 1 if node.failure else 0
     except node_class.UNUSABLE as error:
         return 0 if ending.requested else refuse(error)

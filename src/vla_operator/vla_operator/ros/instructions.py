@@ -26,7 +26,11 @@ class InstructionNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("instruction_node")
-        settings = declare_settings(self, InstructionSettings)
+        self._settings = declare_settings(self, InstructionSettings)
+
+    def configure(self) -> None:
+        """Create the entities."""
+        settings = self._settings
         self._detector = HaltDetector(with_site_words(settings.halt_words))
         self._health = InstructionHealth()
         self._intake = Intake(self, settings)
@@ -49,6 +53,10 @@ class InstructionNode(ManagedNode):
         self._intake.note_seen(msg.instruction_sequence)
         self._action.on_policy_status(msg)
 
+    def deactivate(self) -> None:
+        """Stop the arm: tasks are refused until the node is active again."""
+        self._give(Command("stop", CommandKind.STOP), Instruction.SOURCE_TEXT)
+
     def _on_command(self, source: int, topic: str, message: String) -> None:
         try:
             self._give(self._parse(message.data, topic), source)
@@ -57,7 +65,10 @@ class InstructionNode(ManagedNode):
 
     def _parse(self, text: str, origin: str = "action goal") -> Command:
         try:
-            return parse_command(text, self._detector)
+            command = parse_command(text, self._detector)
+            if not self.active and command.kind is CommandKind.TASK:
+                raise CommandError("instruction_node is inactive; it takes 'stop' only")
+            return command
         except CommandError as error:
             self._health.note_refused(f"{origin}: {error}")
             self.get_logger().warning(f"{origin}: {error}")

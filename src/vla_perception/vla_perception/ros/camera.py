@@ -41,7 +41,11 @@ class CameraNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("camera_node")
-        self._settings = settings = declare_settings(self, CameraSettings)
+        self._settings = declare_settings(self, CameraSettings)
+
+    def configure(self) -> None:
+        """Load the robot file, create the entities and open the video source."""
+        settings = self._settings
         robot = robot_joints(settings)
         self._base_frame = robot.base_frame
         wanted = settings.joint_names or robot.joint_names + robot.finger_joints
@@ -69,12 +73,6 @@ class CameraNode(ManagedNode):
         self._diagnostics = DiagnosticsPublisher(self, {"camera": self._assess, "robot state": self._assess_state})
         decoder = "cv_bridge" if self._converter.uses_bridge else "its own decoder"
         self.get_logger().info(f"waiting for images from {self._health.source}, with {decoder}")
-
-    def destroy_node(self) -> None:
-        """End the video thread, then the node."""
-        if self._video is not None:
-            self._video.stop()
-        super().destroy_node()
 
     # Images in
 
@@ -104,6 +102,7 @@ class CameraNode(ManagedNode):
         self._raw = self.create_publisher(Image, settings.image_topic, qos_profile_sensor_data) if publish else None
         self._video = VideoSource(target, lambda: self.get_clock().now().nanoseconds, self._from_video_thread)
         self._video.start()
+        self.releases.callback(self._video.stop)
 
     def _from_video_thread(self, rgb: Uint8Array, stamp_ns: int) -> None:
         self._video_image = (rgb, stamp_ns)  # the newest wins
@@ -130,6 +129,8 @@ class CameraNode(ManagedNode):
         self._ingest(CameraImage(ns_from_msg(header.stamp), header.frame_id, content, decode))
 
     def _ingest(self, image: CameraImage) -> None:
+        if not self.active:
+            return
         try:
             frame = self._intake.ingest(image, self.get_clock().now().nanoseconds, time.monotonic())
         except ImageError as error:

@@ -2,6 +2,7 @@
 """The node policy_node: wires observations and instructions to a PolicyRunner, and its chunks to the controller."""
 
 import gc
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,7 +19,7 @@ from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ObservationError, PolicyError
 from vla_policy.loading import load_policy
-from vla_policy.policy import Observation
+from vla_policy.policy import Answer, Observation
 from vla_policy.ros import conversions
 from vla_policy.ros.questions import QuestionService
 from vla_policy.run.runner import PolicyRunner
@@ -54,26 +55,40 @@ class PolicyNode(ManagedNode):
     UNUSABLE = (*ManagedNode.UNUSABLE, PolicyError)
 
     def __init__(self) -> None:
-        """Declare parameters and load the policy. Raises PolicyError when either cannot be used."""
+        """Declare parameters."""
         super().__init__("policy_node")
-        settings = declare_settings(self, Settings)
+        self._settings = declare_settings(self, Settings)
+
+    def configure(self) -> None:
+        """Load the policy and create the entities; raises PolicyError when it cannot be used."""
+        settings = self._settings
         self._policy = load_policy(settings)
-        self._runner: PolicyRunner[Seen] = PolicyRunner(settings)
+        self.releases.callback(self._policy.close)
         self._scenes = SceneBuffer()
         self._sequence = 0
         self._told: tuple[str, str] = ("", "")  # instruction id and text of the last plan
         self._logged: tuple[State, str] = (State.IDLE, "")
+        self._prepare_run()
+        self._create_interfaces(settings)
+        self.get_logger().info(f"policy {self._policy.name} ready {self._policy.checkpoint} at {settings.rate:g} Hz")
+
+    def activate(self) -> None:
+        """Start the inference thread, without a task."""
+        self._worker.start()
+
+    def deactivate(self) -> None:
+        """End the inference thread and forget the task."""
+        self._worker.stop()
+        self._prepare_run()
+
+    def _prepare_run(self) -> None:
+        self._runner: PolicyRunner[Seen] = PolicyRunner(self._settings)
         self._worker = InferenceWorker(
             self._policy, self._runner, self._now, self._prepare, self._send, self._publish_status
         )
-        self._create_interfaces(settings)
-        self._worker.start()
-        self.get_logger().info(f"policy {self._policy.name} ready {self._policy.checkpoint} at {settings.rate:g} Hz")
 
     def destroy_node(self) -> None:
-        """End the inference thread and release the policy, then destroy the node."""
-        self._worker.stop()
-        self._policy.close()
+        """Release the policy and destroy the node."""
         super().destroy_node()
         gc.freeze()  # or the interpreter searches all of a model's library on its way out, for seconds
 
@@ -86,7 +101,7 @@ class PolicyNode(ManagedNode):
             self.create_subscription(SceneState, settings.scene_topic, self._on_scene, SENSOR)
         self.create_subscription(ObservationMsg, settings.observation_topic, self._on_observation, SENSOR)
         self.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, INSTRUCTIONS)
-        self._questions = QuestionService(self, settings.ask_service, self._worker.ask, settings.ask_timeout)
+        self._questions = QuestionService(self, settings.ask_service, self._ask, settings.ask_timeout)
         self.create_timer(1.0, self._on_second)
 
     def _now(self) -> float:
@@ -95,7 +110,16 @@ class PolicyNode(ManagedNode):
     def _on_scene(self, msg: SceneState) -> None:
         self._scenes.add(seconds_from_msg(msg.header.stamp), conversions.scene_from_msg(msg))
 
+    def _ask(self, question: str) -> Future[Answer]:
+        if not self.active:
+            refused: Future[Answer] = Future()
+            refused.set_exception(PolicyError("policy_node is inactive"))
+            return refused
+        return self._worker.ask(question)
+
     def _on_observation(self, msg: ObservationMsg) -> None:
+        if not self.active:
+            return
         try:
             stamp = seconds_from_msg(msg.header.stamp)
             scene = self._scenes.at(stamp) if self._policy.uses_scene else None
@@ -109,6 +133,8 @@ class PolicyNode(ManagedNode):
             self._worker.notify()
 
     def _on_instruction(self, msg: Instruction) -> None:
+        if not self.active:
+            return
         task = conversions.task_from_msg(msg)
         with self._worker.locked():
             ignored = self._runner.on_instruction(task, self._now())
@@ -171,7 +197,7 @@ class PolicyNode(ManagedNode):
             self.get_logger().warning(notice)
 
     def _on_second(self) -> None:
-        if not self._worker.alive:
+        if self.active and not self._worker.alive:
             raise RuntimeError("the inference thread has died; its traceback stands above")
         self._publish_status()
         stamp = self.get_clock().now().to_msg()

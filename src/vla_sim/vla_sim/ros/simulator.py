@@ -48,6 +48,11 @@ class SimulatorNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("simulator_node")
+        declare_settings(self, Settings)
+        self.add_on_set_parameters_callback(self._on_parameters)
+
+    def configure(self) -> None:
+        """Lay the table and create the entities; simulated time stands still until the node is active."""
         settings = declare_settings(self, Settings)
         world = World(settings.robot, settings.action_delay)
         self._frame = world.robot.base_frame
@@ -64,21 +69,21 @@ class SimulatorNode(ManagedNode):
         self._time = TimeControl(self, self._physics, simulated, settings.step_size)
         self._cameras, self._viewer = self._create_cameras(settings)
         self._cameras.delay = settings.camera_delay
-        self.add_on_set_parameters_callback(self._on_parameters)
         self._states = 0  # joint states published
         self._seen = (time.monotonic(), 0, 0)  # when diagnostics last ran: time, frames, refusals
+        self.get_logger().info(f"simulating {world.robot.name}; arm commands on {arm_topic}")
+
+    def activate(self) -> None:
+        """Start the threads."""
         self._physics.start()
         self._cameras.start()
         self._viewer.start()
-        self.get_logger().info(f"simulating {world.robot.name}; arm commands on {arm_topic}")
 
-    def destroy_node(self) -> None:
-        """End the threads, then the node."""
-        if hasattr(self, "_physics"):
-            self._physics.stop()
-            self._cameras.stop()
-            self._viewer.stop()
-        super().destroy_node()
+    def deactivate(self) -> None:
+        """End the threads; simulated time stands still."""
+        self._physics.stop()
+        self._cameras.stop()
+        self._viewer.stop()
 
     def _create_cameras(self, settings: Settings) -> tuple[CameraLoop, CameraLoop]:
         """The cameras of the robot, and beside them in a thread of its own the one for people."""
@@ -147,7 +152,9 @@ class SimulatorNode(ManagedNode):
         return response
 
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Only the live ones come here; their range is checked already."""
+        """Only the live ones come here; their range is checked already. `configure` reads them as well."""
+        if not self.configured:
+            return SetParametersResult(successful=True)
         for parameter in parameters:
             if parameter.name == "camera_delay":
                 self._cameras.delay = parameter.value

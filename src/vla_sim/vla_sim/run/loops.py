@@ -30,18 +30,20 @@ class Loop:
     """A thread that runs until stopped; `failed` is told when an exception ends it."""
 
     def __init__(self, name: str, failed: Callable[[str], None]) -> None:
-        self._failed = failed
+        self._failed, self._name = failed, name
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, or begin again after a stop."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._main, name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End and wait for the end."""
         self._stopping.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(timeout=5.0)
 
     def _main(self) -> None:
@@ -49,7 +51,7 @@ class Loop:
             self._run()
         except Exception:
             if not self._stopping.is_set():
-                self._failed(f"the thread {self._thread.name!r} ended: {traceback.format_exc()}")
+                self._failed(f"the thread {self._name!r} ended: {traceback.format_exc()}")
 
     def _run(self) -> None:
         raise NotImplementedError
