@@ -152,8 +152,7 @@ def test_deactivated_in_motion_it_brakes_and_holds_until_a_new_instruction(arm, 
     assert change_state(arm, Transition.TRANSITION_ACTIVATE), controller.output
     arm.wait(lambda: len(arm.commands) > sent + 5)
     before = refused(arm)
-    arm.instruct("b")  # no new one
-    arm.chunk((0.0, 0.02, 0.0), instruction="b")
+    arm.chunk((0.0, 0.02, 0.0), instruction="b")  # the instruction came while it was inactive
     arm.wait(lambda: refused(arm) > before)
     assert arm.speed() == 0.0
     accepted = arm.statuses[-1].chunks_accepted

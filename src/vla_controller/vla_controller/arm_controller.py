@@ -152,8 +152,9 @@ class ArmController:
         self.stop(reason)
 
     def engage(self) -> None:
-        """Allow motion again, upon a new instruction."""
-        self._engaged, self._intake.stopped = True, True
+        """Allow motion; after `disengage` upon a new instruction alone."""
+        self._intake.stopped = self._intake.stopped or not self._engaged
+        self._engaged = True
 
     def estop(self) -> None:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
