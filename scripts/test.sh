@@ -43,7 +43,7 @@ fi
 # Two at a time: ROS-free tests compute, node tests mostly wait. Each worker has a ROS domain of its own (conftest.py), and a
 # file stays with one worker, so that what its tests share is made once. The whole graph has the machine to itself.
 workers=(-n 2 --dist loadfile)
-(($(nproc) > 1)) || workers=()
+(($(env -u OMP_NUM_THREADS nproc) > 1)) || workers=() # nproc believes OMP_NUM_THREADS, which env.sh sets
 mkdir -p "$REPORTS"
 rm -f "$REPORTS"/*.xml
 lint >"$REPORTS/lint.txt" 2>&1 &
