@@ -126,13 +126,13 @@ def test_controllers_take_what_the_controller_node_sends(robot):
     control = ET.parse(FOLDER / f"{robot}.urdf").getroot().find("ros2_control")
     commanded = [j.get("name") for j in control.findall("joint") if j.find("command_interface") is not None]
     assert commanded == [*sim.joint_names, sim.finger_joint_names[0]]
-    starts = {s.name: s for s in GRAPH.resolve({"sim": "gazebo", "robot": robot}, SHARE) if hasattr(s, "name")}
+    starts = {s.name: s for s in GRAPH.resolve({"sim": "gazebo", "robot": robot, "checkpoint": "weights"}, SHARE) if hasattr(s, "name")}
     assert arm in starts[f"{robot}_controllers"].arguments
 
 
 @robots
 def test_the_description_that_is_published_points_to_files_that_exist(robot):
-    starts = GRAPH.resolve({"sim": "gazebo", "robot": robot}, SHARE)
+    starts = GRAPH.resolve({"sim": "gazebo", "robot": robot, "checkpoint": "weights"}, SHARE)
     text = next(s for s in starts if getattr(s, "name", "") == "robot_state_publisher").parameters["robot_description"]
     assert "package://" not in text
     assert Path(re.search("<parameters>(.*)</parameters>", text).group(1)).is_file()
