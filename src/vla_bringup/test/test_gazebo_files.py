@@ -126,7 +126,8 @@ def test_controllers_take_what_the_controller_node_sends(robot):
     control = ET.parse(FOLDER / f"{robot}.urdf").getroot().find("ros2_control")
     commanded = [j.get("name") for j in control.findall("joint") if j.find("command_interface") is not None]
     assert commanded == [*sim.joint_names, sim.finger_joint_names[0]]
-    starts = {s.name: s for s in GRAPH.resolve({"sim": "gazebo", "robot": robot, "checkpoint": "weights"}, SHARE) if hasattr(s, "name")}
+    arguments = {"sim": "gazebo", "robot": robot, "checkpoint": "weights"}
+    starts = {s.name: s for s in GRAPH.resolve(arguments, SHARE) if hasattr(s, "name")}
     assert arm in starts[f"{robot}_controllers"].arguments
 
 
