@@ -37,7 +37,7 @@ def test_a_broken_plug_in_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, valu
 def test_neither_torch_nor_ros_is_imported_for_a_policy_that_does_not_need_them() -> None:
     code = (
         "import sys, vla_policy.registry, vla_policy.replay.policy, vla_policy.run.runner, vla_policy.run.worker,"
-        " vla_policy.goal, vla_policy.action.tokenizer, vla_policy.action.presets, vla_policy.action.steps,"
+        " vla_policy.action.tokenizer, vla_policy.action.presets, vla_policy.action.steps,"
         " vla_policy.loading\n"
         "try: vla_policy.registry.create('replay', vla_policy.policy.PolicyConfig())\n"
         "except vla_policy.errors.CheckpointError: pass\n"

