@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 from vla_bringup.description import FileEntry, FromArgument, GraphError, Node, OnExit, Select
-from vla_bringup.graph import GRAPH, SHIPPED
+from vla_bringup.graph import GRAPH
+from vla_bringup.policies import BUILT_IN, SHIPPED
 from vla_bringup.resolution import Graph, IncludeStart, NodeStart
 
 SHARE = Path(__file__).parents[1]  # launch/ and config/ stand there as links
@@ -89,6 +90,32 @@ def test_a_robot_without_a_shipped_checkpoint_is_refused_with_what_works(policy,
         assert "policy:=expert" in message
         assert GRAPH.values({"robot": robot, "policy": policy, "sim": sim, "checkpoint": "folder"})
         assert GRAPH.values({"robot": robot, "policy": "expert"})
+
+
+def test_the_policies_of_this_repository_come_first_whether_their_packages_are_installed_or_not():
+    assert CHOICES["policy"][: len(BUILT_IN)] == BUILT_IN
+    assert len(set(CHOICES["policy"])) == len(CHOICES["policy"])
+
+
+def test_a_policy_of_another_package_is_accepted_by_its_entry_point(tmp_path):
+    info = tmp_path / "raising-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: raising\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[vla_policy.policies]\nraise = raising:create\n", encoding="utf-8")
+    code = f"""
+import sys; sys.path.append({str(tmp_path)!r})
+from pathlib import Path
+from vla_bringup.graph import GRAPH
+from vla_bringup.description import GraphError
+starts = GRAPH.resolve({{"policy": "raise", "robot": "wx250s", "checkpoint": "folder"}}, Path({str(SHARE)!r}))
+told = next(start.parameters for start in starts if start.name == "policy_node")
+assert (told["policy"], told["checkpoint"]) == ("raise", "folder"), told
+for given in ({{"policy": "raised"}}, {{"policy": "raise", "replay_file": "x"}}):
+    try: GRAPH.values(given)
+    except GraphError as error: assert "raise" in str(error), error
+    else: sys.exit(f"{{given}} accepted")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=SHARE)
 
 
 @pytest.mark.parametrize("word", ["robot", "robot=fr3", "--sim:mujoco"])

@@ -34,6 +34,7 @@ from .description import (
     Template,
     Value,
 )
+from .policies import SHIPPED, policy_names
 from .resolution import Graph
 
 MUJOCO = {"sim": ("mujoco",)}
@@ -41,14 +42,13 @@ GAZEBO = {"sim": ("gazebo",)}
 NOT_MUJOCO = {"sim": ("gazebo", "none")}
 SIM_TIME = {"use_sim_time": Matches(GAZEBO, {"sim_time": (True,)})}
 ROBOT = {"robot_config": FromArgument("robot")}
+POLICIES = policy_names()
 WEIGHTS: Mapping[Value, Setting] = {
-    "rt1": FromArgument("checkpoint"),
-    "rt2": FromArgument("checkpoint"),
+    **{policy: FromArgument("checkpoint") for policy in POLICIES},
     "replay": FromArgument("replay_file"),
     "expert": "",
 }
 ROBOTS = ("fr3", "wx250s")
-SHIPPED: Mapping[str, tuple[str, ...]] = {"rt1": ("fr3",), "rt2": ("fr3",)}  # robots with a checkpoint in vla_policy
 BOOLEAN = ("true", "false")
 ROBOT_FILE = "{share}/config/robots/{robot}.yaml"
 LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives less probability to legal tokens."
@@ -56,11 +56,11 @@ LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives les
 ARGUMENTS = (
     Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ROBOTS),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
-    Argument("policy", "rt1", "What turns images into actions.", ("rt1", "rt2", "expert", "replay")),
+    Argument("policy", "rt1", "What turns images into actions.", POLICIES),
     Argument(
         "checkpoint",
         "",
-        "Weights of policy:=rt1 or rt2: a folder, a shipped name, or (rt2) a hub id; empty: shipped for the robot.",
+        "Weights of the policy: a folder, a shipped name, or (rt2) a hub id; empty: shipped for the robot.",
     ),
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
     Argument(
@@ -112,7 +112,11 @@ RULES = (
         if robot not in shipped
     ),
     Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
-    Rule({"policy": ("rt1", "rt2", "expert")}, "only policy:=replay reads it", keep_default=("replay_file",)),
+    Rule(
+        {"policy": tuple(policy for policy in POLICIES if policy != "replay")},
+        "only policy:=replay reads it",
+        keep_default=("replay_file",),
+    ),
     Rule(
         {"policy": ("rt1", "expert", "replay")},
         "only policy:=rt2 reads it",

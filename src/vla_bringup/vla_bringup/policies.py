@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of the policies that `policy:=` accepts: those of this repository and those of every installed package."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+GROUP = "vla_policy.policies"
+BUILT_IN = ("rt1", "rt2", "expert", "replay")
+SHIPPED: Mapping[str, tuple[str, ...]] = {"rt1": ("fr3",), "rt2": ("fr3",)}  # robots with a checkpoint in vla_policy
+
+
+def policy_names() -> tuple[str, ...]:
+    """Return the built-in names, then those of further entry points in order; imports no policy."""
+    return (*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN)))
