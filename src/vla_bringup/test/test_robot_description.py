@@ -22,7 +22,7 @@ robots = pytest.mark.parametrize("robot", ROBOTS)
 
 
 def publisher(**given):
-    starts = GRAPH.resolve(given, SHARE)
+    starts = GRAPH.resolve(given | {"checkpoint": "weights"}, SHARE)
     return next((start for start in starts if start.name == "robot_state_publisher"), None)
 
 
