@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
-from vla_controller.motion.stream import LEAD
 from vla_core.robot import RobotConfig, load_robot_config
 
 DT = 0.05
@@ -46,17 +45,39 @@ def config(request: pytest.FixtureRequest) -> RobotConfig:
     return load_robot_config(request.param)
 
 
-def told(msg: object, moment: float, field: str = "positions") -> np.ndarray:
-    """What a trajectory wants of the joints (n,) at a time of the wall clock [s], on straight lines between points."""
-    start = msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec or time.time()
-    times = [start + point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec for point in msg.points]
-    rows = np.array([getattr(point, field) for point in msg.points])
+def told(msg: object, arrival: float, moment: float, field: str = "positions") -> np.ndarray:
+    """What a trajectory wants of the joints (n,) at a time of the wall clock [s], on straight lines between points.
+
+    ``arrival`` [s] of the message counts where it carries no time.
+    """
+    times, rows = _times(msg, arrival), np.array([getattr(point, field) for point in msg.points])
     return np.array([np.interp(moment, times, row) for row in rows.T])
 
 
-def _speed(msg: object, arrival: float, rate: float) -> float:
-    fastest = float(np.max(np.abs(told(msg, arrival + LEAD + 1.5 / rate, "velocities"))))
+def _times(msg: object, arrival: float) -> np.ndarray:
+    start = msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec or arrival
+    return np.array([start + point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec for point in msg.points])
+
+
+def _speed(msg: object, arrival: float, moment: float) -> float:
+    """Of the fastest joint [rad/s] from ``moment`` [s] on; 0 once the arm is at rest, as every message ends with it."""
+    later = [point.velocities for point, time in zip(msg.points, _times(msg, arrival), strict=True) if time > moment]
+    fastest = float(np.max(np.abs([told(msg, arrival, moment, "velocities"), *later])))
     return 0.0 if fastest < 1e-9 else fastest
+
+
+def _assert_inside(command: object) -> None:
+    """Positions, velocities and accelerations of each point, and the jerk between any two: the way and the stop."""
+    limits, points = CONFIG.limits, command.points
+    q, qd = (np.array([getattr(point, name) for point in points]) for name in ("positions", "velocities"))
+    assert np.all(q >= limits.lower - 1e-9)
+    assert np.all(q <= limits.upper + 1e-9)
+    assert np.all(np.abs(qd) <= limits.velocity)
+    if command.header.stamp.sec:  # times that count from arrival come without accelerations
+        qdd = np.array([point.accelerations for point in points])
+        steps = np.diff([point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec for point in points])
+        assert np.all(np.abs(qdd) <= limits.acceleration)
+        assert np.all(np.abs(np.diff(qdd, axis=0)) <= np.outer(steps + 1e-8, limits.jerk) + 1e-3)
 
 
 class Arm:
@@ -79,6 +100,7 @@ class Arm:
         self.node = node = rclpy.create_node("arm", context=self.context)
         self.q = CONFIG.home.copy()
         self.sending, self.stamps, self.sequence = True, [], 0
+        self.obeys_status = False  # it is at every setpoint at once, for an output that it has no driver for
         self.commands, self.arrivals, self.times, self.grippers = [], [], [], []
         self.chunks = []
         self.finger = self.finger_goal = 0.04  # [m] travel of one finger
@@ -90,7 +112,7 @@ class Arm:
         self._instructions = node.create_publisher(Instruction, "/vla/instruction", latched)
         node.create_subscription(JointTrajectory, CONFIG.arm_command_topic, self._on_command, 10)
         node.create_subscription(JointTrajectory, CONFIG.gripper_command_topic, self._on_gripper, 10)
-        node.create_subscription(ControllerStatus, "/vla/controller_status", self.statuses.append, 10)
+        node.create_subscription(ControllerStatus, "/vla/controller_status", self._on_status, 10)
         node.create_subscription(PoseStamped, "/vla/ee_pose", self.poses.append, 10)
         node.create_subscription(ActionChunk, "/vla/action_chunk", self.chunks.append, 5)
         node.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
@@ -114,15 +136,21 @@ class Arm:
             self.stamps.append((msg.header.stamp.sec, msg.header.stamp.nanosec))
             self._joint_states.publish(msg)
 
+    def _on_status(self, msg: object) -> None:
+        self.statuses.append(msg)
+        if self.obeys_status and len(msg.setpoint):
+            self.q = np.array(msg.setpoint)
+
     def _on_gripper(self, msg: object) -> None:
         self.grippers.append(msg)
         self.finger_goal = msg.points[0].positions[0]
 
     def _on_command(self, msg: object) -> None:
-        self.commands.append(msg)
+        now = time.time()
+        self.q = told(msg, now, now + DT)
         self.arrivals.append(time.monotonic())
-        self.times.append(time.time())
-        self.q = told(msg, time.time() + DT)
+        self.times.append(now)
+        self.commands.append(msg)
 
     def instruct(self, name: str, stop: bool = False) -> None:
         from vla_msgs.msg import Instruction
@@ -173,33 +201,27 @@ class Arm:
         count = len(self.statuses)
         self.wait(lambda: len(self.statuses) > count and self.statuses[-1].state == state)
 
-    def speed(self, rate: float = 20.0) -> float:
-        """Of the fastest joint [rad/s], as the latest command wants it once it is reached."""
-        return _speed(self.commands[-1], self.times[-1], rate)
+    def speed(self) -> float:
+        """Of the fastest joint [rad/s] that the latest command still asks for; 0 once the arm has come to rest."""
+        return _speed(self.commands[-1], self.times[-1], time.time())
 
-    def speeds(self, rate: float = 20.0) -> np.ndarray:
-        """Likewise of all commands so far."""
+    def speeds(self) -> np.ndarray:
+        """Likewise of all commands so far, each when it came."""
         pairs = zip(list(self.commands), list(self.times), strict=False)
-        return np.array([_speed(msg, arrival, rate) for msg, arrival in pairs])
+        return np.array([_speed(msg, arrival, arrival) for msg, arrival in pairs])
 
     def assert_within_limits(self, rate: float) -> None:
-        """Every setpoint that came, and every difference of two that were sent one tick apart."""
-        points = [point for command in self.commands for point in command.points]
-        q, qd, qdd = (np.array([getattr(p, n) for p in points]) for n in ("positions", "velocities", "accelerations"))
-        limits = CONFIG.limits
-        assert np.all(q >= limits.lower - 1e-9)
-        assert np.all(q <= limits.upper + 1e-9)
-        assert np.all(np.abs(qd) <= limits.velocity)
-        assert np.all(np.abs(qdd) <= limits.acceleration)
+        """Every command that came, along its whole way, and every two setpoints that were made one tick apart."""
+        for command in self.commands:
+            _assert_inside(command)
         told = [status for status in self.statuses if status.setpoint]  # with stamps: a busy machine loses some
         times = np.array([s.header.stamp.sec + 1e-9 * s.header.stamp.nanosec for s in told])
         since = np.array([s.tick_period for s in told[1:]])
         neighbours = np.abs(np.diff(times) - since) < 1e-3  # not by the rate: a late tick lies close to the next
         neighbours &= since < 1.0 / rate + 0.01  # after a late one the arm has gone on along the stop
         assert neighbours.any()
-        q, qdd = (np.array([getattr(s, name) for s in told]) for name in ("setpoint", "setpoint_acceleration"))
-        assert np.all(np.abs(np.diff(q, axis=0))[neighbours] * rate <= limits.velocity + 1e-6)
-        assert np.all(np.abs(np.diff(qdd, axis=0))[neighbours] * rate <= limits.jerk + 1e-6)
+        q = np.array([status.setpoint for status in told])
+        assert np.all(np.abs(np.diff(q, axis=0))[neighbours] * rate <= CONFIG.limits.velocity + 1e-6)
 
     def close(self) -> None:
         self._executor.shutdown()

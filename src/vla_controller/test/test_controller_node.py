@@ -77,8 +77,7 @@ def test_a_working_life(arm, start: Callable) -> None:
     assert controller.process.wait(5.0) == 0, controller.output
     assert time.monotonic() - asked < 2.0
     assert "Traceback" not in controller.output
-    time.sleep(0.1)
-    assert arm.speed() == 0.0
+    arm.wait(lambda: arm.speed() == 0.0, 1.0)
     arm.assert_within_limits(20.0)
 
 

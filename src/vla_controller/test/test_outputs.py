@@ -151,6 +151,7 @@ def test_over_dds_on_the_receivers_own_topic(arm, start: Callable) -> None:
     twists, positions = [], []
     arm.node.create_subscription(TwistStamped, "/servo_node/delta_twist_cmds", twists.append, 10)
     arm.node.create_subscription(Float64MultiArray, "/forward_position_controller/commands", positions.append, 10)
+    arm.obeys_status = True
     servo = start("output:=servo_twist")
     arm.wait(lambda: len(twists) > 3, 30.0)
     arm.instruct("a")
@@ -172,6 +173,7 @@ def test_tool_poses_over_dds_are_those_of_the_setpoints_and_end_at_rest(arm, sta
 
     poses: list[PoseStamped] = []
     arm.node.create_subscription(PoseStamped, "/servo_node/pose_target_cmds", poses.append, 200)
+    arm.obeys_status = True
     servo = start("output:=servo_pose")
     arm.wait(lambda: len(poses) > 3 and len(arm.statuses) > 3)
     begin = poses[-1].pose.position
