@@ -48,7 +48,7 @@ def test_a_working_life(arm, start: Callable) -> None:
 
     arm.chunk((float("nan"), 0.0, 0.0))
     arm.wait(lambda: any(r.name == "non_finite" and r.reason for r in arm.statuses[-1].refusals))
-    assert arm.speed() == 0.0
+    arm.wait(lambda: arm.speed() == 0.0, 1.0)
 
     for halt in (lambda: arm.instruct("s", stop=True), lambda: arm.call("estop")):
         arm.instruct("b")
@@ -139,7 +139,7 @@ def test_deactivated_in_motion_it_brakes_and_holds_until_a_new_instruction(arm, 
     assert change_state(arm, Transition.TRANSITION_DEACTIVATE), controller.output
     arm.wait(lambda: arm.statuses[-1].state == 1)
     arm.assert_within_limits(20.0)
-    assert arm.speed() == 0.0
+    arm.wait(lambda: arm.speed() == 0.0, 1.0)
     sent = len(arm.commands)
     arm.instruct("b")  # while it is inactive: not acted upon later either
     arm.chunk((0.0, 0.02, 0.0), instruction="b")
@@ -153,7 +153,7 @@ def test_deactivated_in_motion_it_brakes_and_holds_until_a_new_instruction(arm, 
     before = refused(arm)
     arm.chunk((0.0, 0.02, 0.0), instruction="b")  # the instruction came while it was inactive
     arm.wait(lambda: refused(arm) > before)
-    assert arm.speed() == 0.0
+    arm.wait(lambda: arm.speed() == 0.0, 1.0)
     accepted = arm.statuses[-1].chunks_accepted
     arm.instruct("c")
     arm.chunk((0.0, 0.02, 0.0), instruction="c")
