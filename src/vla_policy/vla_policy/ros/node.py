@@ -2,6 +2,7 @@
 """The node policy_node: wires observations and instructions to a PolicyRunner, and its chunks to the controller."""
 
 import gc
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -66,6 +67,7 @@ class PolicyNode(ManagedNode):
         self.releases.callback(self._policy.close)
         self._scenes = SceneBuffer()
         self._sequence = 0
+        self._reporting = threading.Lock()
         self._told: tuple[str, str] = ("", "")  # instruction id and text of the last plan
         self._logged: tuple[State, str] = (State.IDLE, "")
         self._prepare_run()
@@ -172,12 +174,13 @@ class PolicyNode(ManagedNode):
                 raise
 
     def _publish_status(self) -> None:
-        status, stamp = self._status(), self.get_clock().now().to_msg()
-        self._log_change(status)
-        self._log_notices()
-        self._publish(
-            self._statuses, conversions.status_to_msg(status, stamp, self._policy.name, self._policy.checkpoint)
-        )
+        """Publish the status and log changes. Both threads do: each snapshot goes out before the next one is taken."""
+        with self._reporting:
+            status, stamp = self._status(), self.get_clock().now().to_msg()
+            self._log_change(status)
+            self._log_notices()
+            message = conversions.status_to_msg(status, stamp, self._policy.name, self._policy.checkpoint)
+            self._publish(self._statuses, message)
 
     def _log_change(self, status: Status) -> None:
         if (status.state, status.reason) == self._logged:
