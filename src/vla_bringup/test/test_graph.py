@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments of the graph: what is valid starts the right nodes, what is not is refused with the list of what is."""
+"""Arguments of the graph: valid ones start the right nodes, invalid ones are refused with the list of valid ones."""
 
 import dataclasses
 import itertools

@@ -70,7 +70,7 @@ ARGUMENTS = (
         ("auto", "greedy", "median", "sample", "beam"),
     ),
     Argument("quantization", "none", "Of rt2's weights.", ("none", "int8", "int4")),
-    Argument("plan", "false", "true: rt2 plans in words first, anew every 5 s, on /vla/plan.", BOOLEAN, kind=bool),
+    Argument("plan", "false", "true: rt2 plans in words first, again every 5 s, on /vla/plan.", BOOLEAN, kind=bool),
     Argument("min_legal_mass", "0.0", LEGAL_MASS, kind=float, low=0.0, high=1.0),
     Argument("narrow", "true", "true: rt2 cannot choose motion out of the workspace or too fast.", BOOLEAN, kind=bool),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),

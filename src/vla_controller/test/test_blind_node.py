@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera, policy and controller as processes: while images are broken the arm rests; when they are not, it goes on."""
+"""Camera, policy and controller as processes: the arm rests while images are broken, and continues after."""
 
 from __future__ import annotations
 

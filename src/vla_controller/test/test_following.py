@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An arm that does not do what it is told is held at once, and the setpoint does not run ahead of it."""
+"""An arm that does not follow is held at once, and the setpoint does not run ahead of it."""
 
 from __future__ import annotations
 

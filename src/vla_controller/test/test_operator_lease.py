@@ -67,7 +67,7 @@ def test_an_announced_instruction_that_does_not_come_stops_the_arm_once() -> Non
     assert lease.lost(0, 9.0) is None
     lease.announce(9, 8, 9.0)
     assert lease.lost(9, 9.1 + LOST_AFTER) is None  # it came
-    lease.announce(0, 9, 20.0)  # the intake began anew
+    lease.announce(0, 9, 20.0)  # the intake restarted
     assert lease.lost(9, 30.0) is None
 
 

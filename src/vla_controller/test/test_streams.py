@@ -69,7 +69,7 @@ def test_a_joint_that_stops_on_the_last_tick_leaves_none_creeping() -> None:
 
 @pytest.mark.parametrize("index", [22570, 24866, 35054, 39380, 72321])
 def test_a_stop_is_looked_at_all_along_its_way(index: int) -> None:
-    """These streams came 1.4 to 2.2 mm into the margin while a stop was looked at in three places only."""
+    """These streams came 1.4 to 2.2 mm into the margin while a stop was sampled in three places only."""
     tally = run_streams(SweepSettings(1, 0, ("fr3", "wx250s"), 20.0, 1.5, tuple(STREAMS)), index, 1)
     assert tally.examples == []
     assert tally.clearance > -1e-4

@@ -116,7 +116,7 @@ class ArmController:
         return self.watch.q is q
 
     def confirm_posture(self, now: float) -> Refusal | None:
-        """Begin where the joint states show the arm, which a person has looked at; motion needs a new instruction."""
+        """Begin where the joint states show the arm, as a person has confirmed; motion needs a new instruction."""
         refusal = self.watch.confirm(now)
         if refusal is not None:
             return self.log.add(refusal)
@@ -218,7 +218,7 @@ class ArmController:
         return self._intake.judge(chunk, now, self._planner.reference(self._state.q))
 
     def follow(self, accepted: AcceptedChunk, now: float) -> Refusal | None:
-        """Follow a chunk that passed the gate, at time ``now`` [s]; it is judged anew if the arm was halted since."""
+        """Follow a chunk that passed the gate, at time ``now`` [s]; it is judged again if the arm was halted since."""
         if self._state is None or not self._intake.holds(accepted):
             return self.accept(accepted.chunk, now)
         if not self._planner.active:

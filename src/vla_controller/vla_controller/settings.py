@@ -29,7 +29,7 @@ class ControllerSettings:
     start_agreement: float = setting(0.5, "[s] of joint states of a standing arm before the first setpoint", 0.1, 60.0)
     posture_agreement: float = setting(2.0, "[s] likewise, before they are believed again after a doubt", 0.5, 60.0)
     believe_jump_after: float = setting(
-        0.0, "[s] likewise, after which setpoints begin anew elsewhere; 0: after ~/confirm_posture alone", 0.0, 3600.0
+        0.0, "[s] likewise, after which setpoints restart elsewhere; 0: after ~/confirm_posture alone", 0.0, 3600.0
     )
     max_clock_jump: float = setting(1.0, "[s] of the clock between two ticks, after which the arm stops", 0.1, 60.0)
     start_tolerance: float = setting(0.05, "[rad] between setpoint and first point of a trajectory", 0.001, 1.0)

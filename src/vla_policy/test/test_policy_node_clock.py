@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy node on a simulated clock that is reset: it holds, says so, takes new instructions at once and goes on."""
+"""The policy node on a simulated clock that is reset: it holds, reports it, takes new instructions at once."""
 
 import threading
 import time
@@ -84,7 +84,7 @@ def test_a_clock_that_goes_back_and_forward(harness: ModuleType, clock: Simulate
         robot.spin(0.5)
         assert not robot.chunks  # it holds
         robot.seeing = True
-        assert robot.spin(30.0, lambda: robot.chunks and robot.chunks[-1].header.stamp.sec < 60)  # the task goes on
+        assert robot.spin(30.0, lambda: robot.chunks and robot.chunks[-1].header.stamp.sec < 60)  # the task continues
         task = served(robot, "other")  # taken at once, though 120 s earlier than the one before
         assert robot.spin(10.0, lambda: robot.chunks[-1].instruction_id == task)
         clock.set(3600.0)

@@ -101,7 +101,7 @@ def test_guessed_tokens_ride_along_with_the_prompt(small: Any, same: bool) -> No
 
 
 def test_no_guess_rides_where_an_input_tells_of_every_token(llava: Any) -> None:
-    """Such as Mllama's cross-attention mask, of which nobody here knows how it goes on."""
+    """Such as Mllama's cross-attention mask, of which nobody here knows how it continues."""
     runner = CachedModel(llava.model)
     inputs = llava.inputs(PROMPT, 0)
     masked = inputs | {"cross_attention_mask": torch.ones(1, inputs["input_ids"].shape[1], 1)}

@@ -54,7 +54,7 @@ def test_quantiles_are_those_of_the_data() -> None:
         expected = np.quantile(actions[:, index], [0.01, 0.99])
         np.testing.assert_allclose([space.dimensions[index].low, space.dimensions[index].high], expected)
     flags = ActionTokenizer(space).encode(actions).clipped[:, 1:].mean(axis=0)
-    np.testing.assert_allclose(flags, 0.02, atol=0.001)  # one in a hundred at either end, and it is told
+    np.testing.assert_allclose(flags, 0.02, atol=0.001)  # one in a hundred at either end, and it is reported
 
 
 def test_what_the_mask_leaves_out_keeps_its_range() -> None:

@@ -217,7 +217,7 @@ def test_instructions_that_cannot_be_served(policy: RT2Policy, plain: RT2Checkpo
     for text in ("", " ?!", "pick up <image>", "stop </s> now"):
         with pytest.raises(InstructionError):
             policy.reset(text)
-    np.testing.assert_array_equal(policy.infer(observe()).tokens, before)  # the task of before goes on
+    np.testing.assert_array_equal(policy.infer(observe()).tokens, before)  # the task of before continues
     policy.reset("red " * 600)
     with pytest.raises(InstructionError, match="valid are at most 504, for 8 are to follow"):
         policy.infer(observe())

@@ -108,7 +108,7 @@ class Policy(ABC):
         """Return the next actions. Raises ObservationError when the observation is not usable."""
 
     def ask(self, observation: Observation, question: str) -> Answer:
-        """Answer a question about the image; the task goes on. Raises InstructionError when it cannot."""
+        """Answer a question about the image; the task continues. Raises InstructionError when it cannot."""
         raise InstructionError(f"policy {self.name} cannot answer questions")
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class Settings:
     beams: int = setting(4, "of decode:=beam: action strings that are followed at a time", 1, 64)
     dtype: str = setting("auto", "numbers that the model computes with; auto: as it was saved", choices=DTYPES)
     quantization: str = setting("none", "of the model's weights", choices=QUANTIZATION)
-    plan: bool = setting(False, "plan in words first, anew every 5 s; the checkpoint must have learnt it")
+    plan: bool = setting(False, "plan in words first, again every 5 s; the checkpoint must have learnt it")
     min_legal_mass: float = setting(0.0, "an action is refused when the model gives less to legal tokens", 0.0, 1.0)
     compile: bool = setting(False, "compile the model for the GPU; starting takes minutes longer")
     narrow: bool = setting(True, "never choose motion beyond the limits below, as far as they are set")

@@ -268,7 +268,7 @@ def test_outside_camera_is_turned_on_and_off_live(sim):
     assert set_live(sim, "viewer_camera_rate", 10.0).successful
     image = sim.fresh(VIEWER, 5)[-1]
     assert len(image.data) == 3 * image.height * image.width
-    assert sim.fresh(IMAGE)[-1].height == 256  # the policy's camera goes on
+    assert sim.fresh(IMAGE)[-1].height == 256  # the policy's camera continues
     assert set_live(sim, "viewer_camera_rate", 0.0).successful
     sim.spin(0.7)
     sim.heard[VIEWER].clear()

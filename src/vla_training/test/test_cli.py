@@ -90,7 +90,7 @@ def test_signals_end_a_command_quietly(monkeypatch, capsys, number, status):
     before = signal.getsignal(number)
     monkeypatch.setattr(make_data, "main", lambda argv: os.kill(os.getpid(), number))
     assert main(["data"]) == status
-    assert "goes on from here" in capsys.readouterr().err
+    assert "continues from here" in capsys.readouterr().err
     assert signal.getsignal(number) == before
 
 

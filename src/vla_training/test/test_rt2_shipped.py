@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small RT-2 that ships: it loads by its name, acts by what it is told, and knows what it sees."""
+"""The small RT-2 that ships: it loads by its name, acts on instructions, and knows what it sees."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training on a handful of frames with a small network: the loss falls, a stopped run goes on, features are cached."""
+"""Training on a few frames with a small network: the loss falls, a stopped run continues, features are cached."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 class Command:
     """A module, by its full name, that has `main(argv) -> exit status`.
 
-    `resumes`: the same command goes on where it ended.
+    `resumes`: the same command continues where it ended.
     """
 
     module: str
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return int(command.load().main(words[len(name.split()) :]) or 0)
         except Stopped as stop:
-            note = "; the same command goes on from here" if command.resumes else ""
+            note = "; the same command continues from here" if command.resumes else ""
             print(f"\nvla {name}: stopped{note}", file=sys.stderr)
             return 128 + stop.number
         except Exception as error:

@@ -25,7 +25,7 @@ class Agreement:
     """
 
     def __init__(self, config: RobotConfig, gap: float) -> None:
-        """``gap`` [s] between two joint states, after which a run begins anew."""
+        """``gap`` [s] between two joint states, after which a run restarts."""
         self._joints, limits = config.joints, config.limits
         self._lower, self._upper = limits.lower - _BEYOND_LIMITS, limits.upper + _BEYOND_LIMITS
         self._gap = gap
@@ -50,7 +50,7 @@ class Agreement:
         self._count += still
 
     def interrupt(self) -> None:
-        """A joint state came that no arm can have: the run begins anew after it."""
+        """A joint state came that no arm can have: the run restarts after it."""
         self._count = 0
         self.jumps += 1
 

@@ -32,7 +32,7 @@ class Sighting:
     """What a joint state means for the setpoints."""
 
     refusal: Refusal | None = None
-    hold: str = ""  # why the arm brakes and the setpoint is held; empty: it goes on
+    hold: str = ""  # why the arm brakes and the setpoint is held; empty: it continues
     restart: str = ""  # why the setpoints begin where the arm stands
     lead: bool = False  # the setpoint goes to the arm, at a speed inside the limits
 
@@ -50,7 +50,7 @@ class ArmWatch:
         limits = config.limits
         self._settings, self._joints, self._top_speed = settings, config.joints, limits.velocity
         self._low, self._high = limits.lower - _BEYOND, limits.upper + _BEYOND
-        self._pace = np.zeros_like(limits.velocity)  # (n,) [rad/s] of the setpoints of late
+        self._pace = np.zeros_like(limits.velocity)  # (n,) [rad/s] of recent setpoints
         self._agreement = Agreement(config, settings.joint_state_timeout)
         self._strange: list[float] = []  # [s] stamps of the latest joint states that were dropped
         self.doubt: Refusal | None = None  # why joint states are not believed any more

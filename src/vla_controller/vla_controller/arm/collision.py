@@ -15,7 +15,7 @@ from vla_controller.arm.arm_model import TABLE, shape_name
 Array = npt.NDArray[np.float64]
 
 _FAR = 10.0  # [m] up to which distances are computed
-_STALE = 0.1  # [rad] of any joint after which distances are measured anew
+_STALE = 0.1  # [rad] of any joint after which distances are recomputed
 _SAME = 1e-6  # [m] within which a distance counts as unchanged
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the arm does what it is told: near where it was to be of late, and moving when its setpoints move."""
+"""Whether the arm follows its setpoints: near its recent setpoints, and moving when they move."""
 
 from __future__ import annotations
 

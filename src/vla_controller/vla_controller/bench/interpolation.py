@@ -23,7 +23,7 @@ from vla_controller.motion.stream import Command, CommandStream
 Array = npt.NDArray[np.float64]
 
 JITTER = (0.0005, 0.015)  # [s] from a tick to the arrival of its command
-AFTER = 1.0  # [s] looked at after the last command
+AFTER = 1.0  # [s] evaluated after the last command
 RECEIVERS = {
     f"{spline}, from {'desired' if desired else 'measured'}": Receiver(spline, desired)
     for spline in ("quintic", "cubic", "linear")

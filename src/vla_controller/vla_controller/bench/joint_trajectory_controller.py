@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ros2_control's joint_trajectory_controller, written anew: which commands it takes, and what its splines make of them.
+"""ros2_control's joint_trajectory_controller, reimplemented: accepted commands, and the splines made of them.
 
 `ros2_controllers` 4.42, position interface, one cycle each millisecond.
 """

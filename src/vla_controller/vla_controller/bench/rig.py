@@ -22,7 +22,7 @@ from vla_controller.refusals import Refusal
 Array = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-6
-_TOUCH = 1e-4  # [m] that a setpoint may be too near: stops are planned anew each tick, which moves them a little
+_TOUCH = 1e-4  # [m] tolerance of the clearance: stops are replanned at each tick, which moves them slightly
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from vla_controller.bench.rig import Bench
 Array = npt.NDArray[np.float64]
 
 RATE = 1000.0  # [Hz]
-_TAIL = 1.0  # [s] looked at after the last target
-_SPARSE = 5  # samples from one at which the tool is looked at to the next
+_TAIL = 1.0  # [s] evaluated after the last target
+_SPARSE = 5  # every how many samples the tool pose is computed
 _LONGEST_DELAY = 0.6  # [s]
 
 

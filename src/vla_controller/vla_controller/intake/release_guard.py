@@ -31,7 +31,7 @@ class _Waiting:
 class ReleaseGuard:
     """Holds one chunk until all its states are answered for, or the time is over. A newer chunk takes its place.
 
-    Silence refuses: the arm goes on with what it has and then stops on its path, as when a chunk does not come.
+    Silence refuses: the arm continues with what it has and then stops on its path, as when a chunk does not come.
     """
 
     budget: float  # [s] for the answers

@@ -15,7 +15,7 @@ from vla_controller.motion.motion import JointState, Motion
 Array = npt.NDArray[np.float64]
 
 _SHARE = 0.999  # of the limits that is used, so that rounding never exceeds them
-_GLANCE = 0.02  # [s] of a stop between the places at which it is looked at, or a little less
+_GLANCE = 0.02  # [s] interval at which a stopping trajectory is sampled, rounded to a divisor of the tick
 _MARGIN = 1e-6  # [rad] kept free before a position limit, for rounding
 _PART = 0.01  # [s] at most, between the states of one tick
 

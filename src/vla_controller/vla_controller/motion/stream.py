@@ -25,7 +25,7 @@ _LEAST_LEAD = 0.005  # [s] below which a tick is late: the arm will have begun t
 _MOST_LEAD = 0.3  # [s] by which commands may run ahead of the clock
 _SAME = 1e-9  # [rad], [rad/s] within which a motion continues the one before
 _NEAR = 1e-4  # [s] least distance of two points
-_EASE = 1.25  # of the time that crossing a gap takes: receivers begin anew with each command, with one step too much
+_EASE = 1.25  # of the time that crossing a gap takes: receivers restart with each command, with one step too much
 _UNKNOWN = 0.02  # [rad] by which the arm may be elsewhere than it was promised to be
 
 

@@ -20,7 +20,7 @@ MODES = ("auto", "off", "required")
 
 
 class CollisionCheck:
-    """Stands between the gate and the controller; a chunk that is not asked for goes on at once."""
+    """Stands between the gate and the controller; a chunk that is not submitted to MoveIt continues at once."""
 
     def __init__(
         self, node: Node, settings: NodeSettings, controller: ArmController, follow: Callable[[AcceptedChunk], None]

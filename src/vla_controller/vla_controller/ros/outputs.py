@@ -25,7 +25,7 @@ from vla_controller.ros import conversions
 
 Array = npt.NDArray[np.float64]
 
-_DEPTH = 4  # with 1 a new setpoint waits until the middleware has let go of the one before: seen for 16 ms
+_DEPTH = 4  # with a depth of 1 a setpoint waits until the middleware has released the one before: 16 ms were seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def settle_memory() -> None:
 def run(node: Node, clock: Clock | None, period: float, tick: Callable[[], bool], close: Callable[[], None]) -> None:
     """Serve ``node`` and call ``tick`` every ``period`` [s] of the wall clock, or of ``clock``, until it returns False.
 
-    When anything raises, ``close`` is called and ``tick`` goes on until it returns False, so that the arm is at rest
+    When anything raises, ``close`` is called and ``tick`` continues until it returns False, so that the arm is at rest
     before the error is reported.
     """
     executor = SingleThreadedExecutor()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The video, drawn and encoded while the run goes on, by a thread that yields to everything else."""
+"""The video, drawn and encoded while the run continues, by a thread that yields to everything else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the controller's ticks are compared with: an ordinary rclpy timer in a process of its own.
 
-Arguments: rate [Hz], `realtime` or `normal`. On SIGUSR1 it begins anew, on SIGINT it prints its periods [s] as JSON.
+Arguments: rate [Hz], `realtime` or `normal`. On SIGUSR1 it restarts, on SIGINT it prints its periods [s] as JSON.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def quantile_ranges(space: ActionSpace, actions: ArrayLike, mask: Mask = None) -
 def fixed_ranges(space: ActionSpace, low: ArrayLike, high: ArrayLike, mask: Mask = None) -> ActionSpace:
     """Return `space` with ranges low (d,) to high (d,), in its units, where `mask` (d,) says so.
 
-    Raises ConfigurationError for another shape, a discrete dimension in the mask, or a range that is none.
+    Raises ConfigurationError for another shape, a discrete dimension in the mask, or an invalid range.
     """
     chosen = _checked_mask(space, mask)
     ends = [np.asarray(end, dtype=np.float64) for end in (low, high)]

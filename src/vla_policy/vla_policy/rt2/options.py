@@ -32,7 +32,7 @@ class Options:
     seed: int = -1
 
     def __post_init__(self) -> None:
-        """Raise ConfigurationError for a threshold that is none; the decoder checks the others."""
+        """Raise ConfigurationError for an invalid threshold; the decoder checks the others."""
         if not 0.0 <= self.min_legal_mass <= 1.0:
             raise ConfigurationError(f"min_legal_mass is {self.min_legal_mass}; valid is 0 to 1")
         if self.min_legal_mass > 0.0 and self.mass == "none":

@@ -33,7 +33,7 @@ from vla_policy.rt2.model.loading import chosen_device
 from vla_policy.rt2.options import AUTO, Options, options_from, text_option
 
 DEFAULT_MAX_WIDTH = 0.08  # [m]
-PLAN_PERIOD_S = 5.0  # a plan older than this is made anew
+PLAN_PERIOD_S = 5.0  # a plan older than this is replaced
 PLAN_TOKENS = ANSWER_TOKENS = 48
 WARM_UPS = 3  # CUDA graphs are recorded in the second pass
 BLANK_SIZE = (128, 160)  # (height, width) [px] of the picture that warms up a model which names no size
@@ -133,7 +133,7 @@ class RT2Policy(Policy):
         )
 
     def ask(self, observation: Observation, question: str) -> Answer:
-        """Answer a question about the picture; the task goes on.
+        """Answer a question about the picture; the task continues.
 
         Raises InstructionError for a text without words or an empty answer, ObservationError for a picture that the
         processor refuses, InferenceError where the model fails.

@@ -41,7 +41,7 @@ class StateFormat:
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Raise ConfigurationError for an unknown channel or a range that is none."""
+        """Raise ConfigurationError for an unknown channel or an invalid range."""
         check_channels(self.names)
         if not self.names or not len(self.names) == len(self.low) == len(self.high):
             raise ConfigurationError(f"state format is {self}; valid is one low and one high for each of its names")

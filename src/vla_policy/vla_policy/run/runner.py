@@ -195,7 +195,7 @@ class PolicyRunner(Generic[ObservationT]):
             self._enter(State.WAITING, self._unusable)
         elif isinstance(error, ActionRefusedError):
             self._refused, self._legal_mass = self._refused + 1, error.legal_mass
-            self._needs_reset, self._terminating = False, 0  # the policy goes on; a refused action ends nothing
+            self._needs_reset, self._terminating = False, 0  # the policy continues; a refused action ends nothing
             self._enter(State.WAITING, f"action refused: {error}")
         elif isinstance(error, InstructionError):
             self._enter(State.ERROR, f"instruction not served: {error}")

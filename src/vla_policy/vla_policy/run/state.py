@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the runner is told and what it reports, as frozen data."""
+"""The runner's input and reports, as frozen data."""
 
 import math
 from dataclasses import dataclass

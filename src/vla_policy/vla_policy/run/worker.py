@@ -36,7 +36,7 @@ MAX_WAIT_S = 0.1  # [s] interval at which a step of the clock is noticed
 class InferenceWorker(Generic[SeenT, MessageT]):
     """Runs the jobs of a PolicyRunner, one at a time, and answers questions between two of them.
 
-    `clock` gives the time [s] that the runner is told; `prepare(job, chunk, inference_time)` makes what is sent and may
+    `clock` gives the time [s] that the runner gets; `prepare(job, chunk, inference_time)` makes what is sent and may
     raise PolicyError; `send` gets it under the lock, so that a stop which came before is never followed by a chunk;
     `changed()` is called after every job.
     """

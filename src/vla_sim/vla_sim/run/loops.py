@@ -27,7 +27,7 @@ Image = NDArray[np.uint8]
 
 
 class Loop:
-    """A thread that runs until stopped; `failed` is told when an exception ends it."""
+    """A thread that runs until stopped; `failed` is called when an exception ends it."""
 
     def __init__(self, name: str, failed: Callable[[str], None]) -> None:
         self._failed, self._name = failed, name

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`vla data`: demonstrations by the scripted expert, as a LeRobotDataset v3.0 folder.
 
-The same command goes on where it was stopped: episodes whose seed the folder holds are not made again.
+The same command continues where it stopped: episodes whose seed the folder holds are not made again.
 """
 
 from __future__ import annotations

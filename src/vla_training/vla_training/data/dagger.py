@@ -2,7 +2,7 @@
 """`vla dagger`: episodes in which a trained policy acts, for the expert to label afterwards.
 
 DAgger (Ross, Gordon, Bagnell 2011): training also on the states that the learner itself reaches. The folder is a data
-set like that of `vla data`: give both to `vla train rt1` or `rt2`. The same command goes on where it was stopped.
+set like that of `vla data`: give both to `vla train rt1` or `rt2`. The same command continues where it stopped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`vla card`: puts measured success into a checkpoint's model card.
 
-The card is README.md in the checkpoint's folder, always made anew from card.json (how it was trained, what was
+The card is README.md in the checkpoint's folder, always written from card.json (how it was trained, what was
 measured) and config.json. `vla train rt1` writes the first part, `vla eval --card` and this command the second.
 """
 
@@ -73,7 +73,7 @@ def _read(folder: Path) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
         return {"training": card["training"], "measured": list(card["measured"])}
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path} is damaged: {error!r}; remove it to begin anew") from error
+        raise TrainingError(f"{path} is damaged: {error!r}; remove it to start again") from error
 
 
 def _write(folder: Path, card: Mapping[str, Any]) -> Path:

@@ -2,7 +2,7 @@
 """`vla train rt1`: trains RT-1 on folders of `vla data` and `vla dagger`.
 
 RUN gets checkpoint/ (weights, action space, model card), train.csv, validation.csv, learning_curve.png and the state
-from which the same command goes on. More --steps or further --data folders continue a finished run.
+from which the same command continues. More --steps or further --data folders continue a finished run.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def assemble(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Rob
 
 
 def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, backend: VlmBackend) -> RT2Info:
-    """What bins, tokens and prompts mean. A run that goes on keeps its own, whatever data are added.
+    """What bins, tokens and prompts mean. A run that continues keeps its own, whatever data are added.
 
     Raises TrainingError where its tokens have become others.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card of an RT-2 checkpoint: README.md, made anew from card.json and rt2.json each time."""
+"""The model card of an RT-2 checkpoint: README.md, written from card.json and rt2.json each time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_card(folder: Path) -> dict[str, Any]:
             "answered": list(card.get("answered", [])),
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path} is damaged: {error!r}; remove it to begin anew") from error
+        raise TrainingError(f"{path} is damaged: {error!r}; remove it to start again") from error
 
 
 def write_training(folder: Path, facts: Mapping[str, Any]) -> Path:

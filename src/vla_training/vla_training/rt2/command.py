@@ -4,7 +4,7 @@
 Robot data are folders of `vla data` and `vla dagger`; image-text data are questions about the same frames with the
 simulator's true answers, and any sets on disk given with --texts (a folder with metadata.jsonl, or a LLaVA .json file).
 RUN gets checkpoint/ (a folder that transformers loads, with rt2.json), train.csv, validation.csv and the state from
-which the same command goes on.
+which the same command continues.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SMALL_RECIPE = {"rate": 1e-3, "soft_bins": 3.0, "read_back": 30.0, "grounding": 0.5, "prompt": "small"}
 BASE_RECIPE = {"rate": 2e-5, "soft_bins": 0.0, "read_back": 0.0, "grounding": 0.0, "prompt": "rt2"}
 LORA_RATE = 5e-4
-_KEPT = ("base", "lora", "vocabulary", "ranges", "prompt", "freeze_vision")  # by a run that goes on
+_KEPT = ("base", "lora", "vocabulary", "ranges", "prompt", "freeze_vision")  # by a run that continues
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ def begin(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
 
     Args:
         arguments: `out`, `resume` and `fresh` of `add_run_arguments`.
-        facts: what a run that goes on must have begun with, by its name in the record.
+        facts: what a run that continues must have begun with, by its name in the record.
 
     Raises:
         TrainingError: nothing to resume, or another kind of run.

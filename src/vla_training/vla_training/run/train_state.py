@@ -47,7 +47,7 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimiser: 
         tensors = load_file(path)
         _restore(tensors, network, average, optimiser)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path} is damaged or of another network, --fresh begins anew: {error}") from error
+        raise TrainingError(f"{path} is damaged or of another network, --fresh starts again: {error}") from error
     return step
 
 

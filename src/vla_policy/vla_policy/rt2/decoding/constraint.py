@@ -116,7 +116,7 @@ class LegalBins:
 
 
 def _decoded_values(space: ActionSpace) -> FloatArray:
-    """(d, bins) [unit of the dimension]: what the robot is told for each bin, which is nothing for half a bin."""
+    """(d, bins) [unit of the dimension]: the value sent to the robot for each bin, zero for half a bin."""
     tokenizer = ActionTokenizer(space)
     tokens = np.minimum(np.arange(space.bins)[:, None], np.array(space.sizes) - 1)  # (bins, d)
     return tokenizer.rest(tokenizer.decode(tokens)).T

@@ -48,7 +48,7 @@ class RT2Info:
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError where the vocabulary has another number of tokens than the space has bins, and for
-        a control value that is none.
+        an invalid control value.
         """
         for name in ("period_s", "gripper_max_width"):
             if not _is_number(self.control.get(name, 1.0)):

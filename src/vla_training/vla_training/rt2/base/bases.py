@@ -96,7 +96,7 @@ def info_of_base(base: str) -> RT2Info | None:
 
 
 def recipe_of_base(base: str) -> dict[str, Any]:
-    """How a base that is an RT-2 checkpoint goes on: with its own prompt, and as its model card says that it was
+    """How a base that is an RT-2 checkpoint continues: with its own prompt, and as its model card says that it was
     trained. Nothing for any other. Raises CheckpointError and TrainingError.
     """
     if info_of_base(base) is None:

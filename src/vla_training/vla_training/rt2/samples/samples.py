@@ -25,7 +25,7 @@ from vla_training.rt2.samples.scene_text import Scene, draw_exchange
 
 WORDS = (*(name.split()[0] for name in BLOCKS), BOWL)  # each names one thing on the table
 PLAN_SHARE = 0.06  # of a robot's samples, for plans and again for actions that follow one
-OWN_SHARE = 0.5  # of the further instructions of a picture that fall on its episode's own task, and so away
+OWN_SHARE = 0.5  # share of a picture's further instructions that name its episode's own task and are dropped
 POINTS = 2  # places in the picture that a sample may be grounded in: object and target
 _STATE_NOISE = (0.002, 0.002, 0.002, 0.0005)  # [m]
 
