@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,11 @@ _FRICTION = (2.5, 0.05, 0.001)  # rubber pads
 
 
 def _package_file(package: str, *parts: str) -> Path:
-    try:
-        return Path(str(files(package).joinpath(*parts)))
-    except ModuleNotFoundError as error:
-        raise UnknownRobotError(f"the robot's model is in the Python package {package!r}, which is missing") from error
+    """Return the path of a package's file. The package is not imported: what its code needs is not installed."""
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise UnknownRobotError(f"the robot's model is in the Python package {package!r}, which is missing")
+    return Path(found.submodule_search_locations[0], *parts)
 
 
 def _add_tool(
