@@ -74,7 +74,7 @@ def find_nodes() -> list[NodeSource]:
     nodes = []
     for setup in sorted((ROOT / "src").glob("*/setup.py")):
         package = setup.parent.name
-        paths = [*sorted((setup.parent / package / "ros").glob("*.py"))]
+        paths = [*sorted((setup.parent / package / "ros").rglob("*.py"))]
         modules = tuple(ast.parse(path.read_text(encoding="utf-8")) for path in paths)
         for module in sorted((setup.parent / package).glob("*_node.py")):
             nodes.append(NodeSource(module.stem, package, modules))
@@ -83,7 +83,7 @@ def find_nodes() -> list[NodeSource]:
 
 def _core() -> list[ast.Module]:
     """Return the modules that nodes share, without what only tests use."""
-    paths = sorted((ROOT / "src" / "vla_core" / "vla_core" / "ros").glob("*.py"))
+    paths = sorted((ROOT / "src" / "vla_core" / "vla_core" / "ros").rglob("*.py"))
     return [ast.parse(path.read_text(encoding="utf-8")) for path in paths if path.stem != "testing"]
 
 

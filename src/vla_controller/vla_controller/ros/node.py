@@ -21,17 +21,17 @@ from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
-from vla_controller.ros.arm_receiver import ArmReceiver
-from vla_controller.ros.claim import Claim, OtherControllerError
 from vla_controller.ros.collision_check import CollisionCheck
 from vla_controller.ros.emergency_stop import EmergencyStop
-from vla_controller.ros.frames import Frames
 from vla_controller.ros.gripper import Gripper
-from vla_controller.ros.joint_states import JointStates
 from vla_controller.ros.operator_link import OperatorLink
+from vla_controller.ros.others.arm_receiver import ArmReceiver
+from vla_controller.ros.others.claim import Claim, OtherControllerError
+from vla_controller.ros.others.frames import Frames
+from vla_controller.ros.others.joint_states import JointStates
+from vla_controller.ros.others.rivals import Rivals
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
-from vla_controller.ros.rivals import Rivals
 from vla_controller.ros.trajectory_server import TrajectoryServer
 from vla_controller.settings import ControllerSettings, NodeSettings
 from vla_msgs.msg import ActionChunk
