@@ -152,10 +152,10 @@ class Arm:
         self.times.append(now)
         self.commands.append(msg)
 
-    def instruct(self, name: str, stop: bool = False) -> None:
+    def instruct(self, name: str, stop: bool = False, listeners: int = 1) -> None:
         from vla_msgs.msg import Instruction
 
-        self.wait(lambda: self._instructions.get_subscription_count() > 0)
+        self.wait(lambda: self._instructions.get_subscription_count() >= listeners)
         msg = Instruction(id=name, text=name, kind=int(stop), sequence=time.time_ns())
         msg.header.stamp = self.node.get_clock().now().to_msg()
         self._instructions.publish(msg)

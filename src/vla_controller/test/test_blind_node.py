@@ -66,7 +66,7 @@ def test_the_arm_rests_while_images_are_broken(arm, start: Callable, tmp_path: P
         start("policy:=replay", f"checkpoint:={to_and_fro(tmp_path / 'run.jsonl')}", module="vla_policy.policy_node"),
     ]
     arm.wait_for_state(1)
-    arm.instruct("wave")
+    arm.instruct("wave", listeners=2)  # controller and policy: nobody gets what was published before he listened
     for kind in ("truncated", "frozen"):
         camera.broken = ""
         arm.wait(lambda: arm.speed() > 0.03)
