@@ -133,5 +133,5 @@ def test_latency_from_image_to_motion_is_reported(arm, start: Callable, policy: 
     arm.wait(lambda: "setpoint_ms_p50" in values(), 60.0)
     found = {key: float(value) for key, value in values().items()}
     assert found["inference_ms_p50"] == pytest.approx(50.0, abs=1.0)
-    assert found["arrival_ms_p50"] <= found["setpoint_ms_p50"] <= found.get("motion_ms_p50", math.inf)
+    assert found["arrival_ms_p50"] <= found["setpoint_ms_p50"] <= found.get("motion_ms_p50", 1e6)
     assert found["budget_ms"] == 600.0
