@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from vla_core.action import ActionMode
 from vla_policy.action.presets import RT2_TABLETOP
+from vla_policy.devices import chosen_device
 from vla_policy.errors import ActionRefusedError, CheckpointError, ConfigurationError, InferenceError, InstructionError
 from vla_policy.policy import Observation
 from vla_policy.rt2.model.backend import VlmBackend
 from vla_policy.rt2.model.checkpoint import RT2Checkpoint, RT2Info
-from vla_policy.rt2.model.loading import chosen_device
 from vla_policy.rt2.options import Options
 from vla_policy.rt2.policy import RT2Policy
 from vla_policy.rt2.prompt import prompt

@@ -26,8 +26,9 @@ from vla_policy.registry import create as create_by_name
 from vla_policy.rt2.model.backend import VlmBackend
 from vla_policy.rt2.model.checkpoint import RT2Checkpoint, RT2Info, save_checkpoint
 from vla_policy.rt2.options import Options, options_from
-from vla_policy.rt2.policy import PLAN_PERIOD_S, RT2Policy, create
+from vla_policy.rt2.policy import RT2Policy, create
 from vla_policy.rt2.prompt import prompt
+from vla_policy.rt2.task import PLAN_PERIOD_S
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
 
 FAMILIES = ("paligemma", "idefics3", "qwen2_5_vl", "llava", "fast_vlm")

@@ -2,15 +2,16 @@
 """The narrow interface between a policy and whatever runs it, free of ROS and of any network library."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from vla_core.action import ActionChunk
 
 from vla_policy.action.motion_limits import MotionLimits
-from vla_policy.errors import InstructionError, ObservationError
+from vla_policy.errors import ConfigurationError, InstructionError, ObservationError, PolicyError
 
 FloatArray = NDArray[np.float64]
 
@@ -44,6 +45,12 @@ class Observation:
         _check("ee_quaternion_xyzw", self.ee_quaternion_xyzw, (4,))
         if abs(float(np.linalg.norm(self.ee_quaternion_xyzw)) - 1.0) > 1e-3:
             raise ObservationError(f"ee_quaternion_xyzw is {self.ee_quaternion_xyzw}; valid is a unit quaternion")
+
+
+def blank_observation(height: int, width: int) -> Observation:
+    """Return a black picture and a robot at the origin, to warm a policy up."""
+    image = np.zeros((height, width, 3), np.uint8)
+    return Observation(0.0, image, (), np.zeros(0), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
 
 
 def _check(name: str, value: FloatArray, shape: tuple[int, ...]) -> None:
@@ -107,6 +114,23 @@ class Policy(ABC):
     def infer(self, observation: Observation) -> ActionChunk:
         """Return the next actions. Raises ObservationError when the observation is not usable."""
 
+    def session(self) -> Self:
+        """Return a policy with a task and a history of its own that shares this one's weights, for another robot.
+
+        Raises ConfigurationError where the policy serves one robot only, which is the default.
+        """
+        raise ConfigurationError(f"policy {self.name} keeps the state of one robot; valid is one robot at a time")
+
+    def infer_batch(
+        self, sessions: Sequence[Self], observations: Sequence[Observation]
+    ) -> list[ActionChunk | PolicyError]:
+        """Infer for several robots: what `infer` of each session returns for its observation, or the error it raises.
+
+        sessions: this policy or what its `session` made, none twice. A policy that can computes all rows in one pass;
+        the default calls one after the other. Any other error than PolicyError is raised, and concerns all.
+        """
+        return [_outcome(session, seen) for session, seen in zip(sessions, observations, strict=True)]
+
     def ask(self, observation: Observation, question: str) -> Answer:
         """Answer a question about the image; the task continues. Raises InstructionError when it cannot."""
         raise InstructionError(f"policy {self.name} cannot answer questions")
@@ -114,3 +138,27 @@ class Policy(ABC):
     def close(self) -> None:
         """Release files, threads and devices; the default has none."""
         return
+
+
+class BatchPolicy(Policy):
+    """A policy whose single inference is a batch of one."""
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """Return the next actions. Raises what `infer_batch` returns in their place."""
+        made = self.infer_batch([self], [observation])[0]
+        if isinstance(made, PolicyError):
+            raise made
+        return made
+
+    @abstractmethod
+    def infer_batch(
+        self, sessions: Sequence[Self], observations: Sequence[Observation]
+    ) -> list[ActionChunk | PolicyError]:
+        """Infer for several robots in one pass, as `Policy.infer_batch` describes."""
+
+
+def _outcome(session: Policy, observation: Observation) -> ActionChunk | PolicyError:
+    try:
+        return session.infer(observation)
+    except PolicyError as error:
+        return error

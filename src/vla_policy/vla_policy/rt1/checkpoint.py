@@ -18,8 +18,17 @@ from vla_policy.errors import CheckpointError
 from vla_policy.rt1.config import ConfigError, RT1Config
 from vla_policy.rt1.network import RT1Network
 
-__all__ = ["Checkpoint", "CheckpointError", "CheckpointInfo", "load_checkpoint", "read_info", "save_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointInfo",
+    "find_checkpoint",
+    "load_checkpoint",
+    "read_info",
+    "save_checkpoint",
+]
 
+SHIPPED = Path(__file__).resolve().parent / "weights"
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = "vla-rt1-1"
@@ -146,3 +155,19 @@ def _check_weights(path: Path, wanted: Mapping[str, torch.Tensor], found: Mappin
 def _difference(has: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     keys = [key for key in sorted({*has, *wanted}) if has.get(key) != wanted.get(key)]
     return "; ".join(f"{key}: the checkpoint has {has.get(key)!r}, asked for {wanted.get(key)!r}" for key in keys)[:600]
+
+
+def find_checkpoint(name: str, robot: str) -> Path:
+    """A folder, the name of a shipped checkpoint, or for an empty name the one shipped for `robot`.
+
+    Raises CheckpointError that lists the shipped ones.
+    """
+    wanted = name or f"lite_{robot or 'fr3'}"
+    for folder in (Path(wanted).expanduser(), SHIPPED / wanted):
+        if (folder / CONFIG_FILE).is_file():
+            return folder
+    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG_FILE}"))
+    raise CheckpointError(
+        f"no RT-1 checkpoint {wanted!r}: neither a folder with {CONFIG_FILE} nor a shipped one; "
+        f"shipped are {', '.join(shipped) or 'none'}"
+    )

@@ -1,31 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RT-1 behind the `Policy` interface: keeps the tokens of earlier frames, turns logits into a chunk of one step."""
+"""RT-1 behind the `Policy` interface: keeps the tokens of earlier frames, turns logits into chunks of one step."""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections import deque
+from collections.abc import Sequence
 from enum import Enum
-from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from vla_core.action import ActionChunk
 
 from vla_policy.action.space import ActionSpace
 from vla_policy.action.steps import check_space, step_from_vector
+from vla_policy.action.token_chunk import token_chunk
 from vla_policy.action.tokenizer import ActionTokenizer
-from vla_policy.errors import ActionSpaceError, CheckpointError, ConfigurationError, InstructionError, ObservationError
-from vla_policy.policy import Observation, Policy, PolicyConfig
-from vla_policy.rt1.checkpoint import CONFIG_FILE, Checkpoint, load_checkpoint
+from vla_policy.devices import chosen_device
+from vla_policy.errors import (
+    ActionSpaceError,
+    CheckpointError,
+    InstructionError,
+    ObservationError,
+    PolicyError,
+)
+from vla_policy.policy import BatchPolicy, Observation, PolicyConfig, blank_observation
+from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from vla_policy.rt1.history import History
 from vla_policy.rt1.instruction import InstructionEncoder
-from vla_policy.rt1.proprio import check_channels, initial_gripper_command, proprio_vector
+from vla_policy.rt1.proprio import check_channels
 
-SHIPPED = Path(__file__).resolve().parent / "weights"
 NEIGHBOURS = 2  # bins on either side of the most probable one that Decoding.EXPECTED averages
-MAX_GAP_STEPS = 5  # a pause of more periods than this makes the history worthless
 DEFAULT_MAX_WIDTH = 0.08  # [m]
 
 
@@ -40,7 +47,7 @@ class Decoding(Enum):
     EXPECTED = "expected"
 
 
-class RT1Policy(Policy):
+class RT1Policy(BatchPolicy):
     """One action per observation. Not thread-safe: one caller at a time."""
 
     name = "rt1"
@@ -66,12 +73,9 @@ class RT1Policy(Policy):
         self._network, self._encoder = checkpoint.network.to(self._device).eval(), encoder
         control = checkpoint.info.control
         self._period_s = float(control.get("period_s", period_s))
-        self._max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
+        max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
         self._valid = torch.arange(self._space.bins)[None] < torch.tensor(self._space.sizes)[:, None]  # (d, bins)
-        self._condition: Tensor | None = None
-        self._tokens: deque[Tensor] = deque(maxlen=self._config.history)  # each (tokens, d_model)
-        self._proprio: deque[Tensor] = deque(maxlen=self._config.history)  # each (p,)
-        self._last_gripper, self._last_stamp = math.nan, math.nan
+        self._history = History(self._config.history, self._period_s, max_width)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -95,88 +99,87 @@ class RT1Policy(Policy):
         except ValueError as error:
             raise InstructionError(str(error)) from error
         with torch.inference_mode():
-            self._condition = self._network.condition(features.to(self._device))
-        self._forget()
-        self._last_gripper = math.nan
+            self._history.begin(self._network.condition(features.to(self._device)))
 
-    def infer(self, observation: Observation) -> ActionChunk:
-        """One step. Raises ObservationError for another image size or unknown state, InstructionError before reset."""
-        if self._condition is None:
-            raise InstructionError("no instruction was given: call reset first")
-        if observation.image.shape[:2] != self.image_size:
-            raise ObservationError(
-                f"image is {observation.image.shape[0]}x{observation.image.shape[1]} (height x "
-                f"width); the network needs {self.image_size[0]}x{self.image_size[1]}"
-            )
-        self._remember(observation, self._condition)
-        probabilities = self._probabilities()
-        tokens = probabilities.argmax(axis=1)
-        step = step_from_vector(self._space, self._values(probabilities, tokens), self._period_s)
-        if not math.isnan(step.gripper):
-            self._last_gripper = step.gripper
-        chosen = np.take_along_axis(probabilities, tokens[:, None], axis=1).T
-        return ActionChunk(
-            observation.stamp,
-            self._space.mode,
-            self._space.delta_reference,
-            self._period_s,
-            (step,),
-            joint_names=observation.joint_names[: step.joints.size] if step.joints is not None else (),
-            dimension_names=self._space.names,
-            tokens=tokens[None].astype(np.uint16),
-            token_probabilities=chosen.astype(np.float32),
-        )
+    def session(self) -> Self:
+        """Return a policy with a task of its own and the same network."""
+        other = copy.copy(self)
+        other._history = self._history.fresh()
+        return other
+
+    def infer_batch(
+        self, sessions: Sequence[Self], observations: Sequence[Observation]
+    ) -> list[ActionChunk | PolicyError]:
+        """One step for each session: the pictures in one pass through the image tokenizer, then one decoding pass.
+
+        In place of a chunk: ObservationError for another image size or unknown state, InstructionError before `reset`.
+        """
+        states = [session._checked(seen) for session, seen in zip(sessions, observations, strict=True)]
+        usable = {i: state for i, state in enumerate(states) if not isinstance(state, PolicyError)}
+        if usable:
+            asked = [sessions[i] for i in usable]
+            self._remember(asked, [observations[i] for i in usable], list(usable.values()))
+            probabilities = dict(zip(usable, self._probabilities(asked), strict=True))
+        return [
+            state if isinstance(state, PolicyError) else sessions[i]._chunk(observations[i], probabilities[i])
+            for i, state in enumerate(states)
+        ]
 
     def warm_up(self, runs: int = 2) -> None:
         """Run blank observations, so that the first real one is not slow; leaves the policy as before `reset`."""
         height, width = self.image_size
-        blank = Observation(
-            0.0,
-            np.zeros((height, width, 3), np.uint8),
-            (),
-            np.zeros(0),
-            np.zeros(3),
-            np.array([0.0, 0.0, 0.0, 1.0]),
-            0.0,
-        )
+        blank = blank_observation(height, width)
         self.reset("warm up")
         for _ in range(runs):
             self.infer(blank)
-        self._condition = None
-        self._forget()
+        self._history.begin(None)
 
     def close(self) -> None:
         """Forget the task."""
-        self._condition = None
-        self._forget()
+        self._history.begin(None)
 
-    def _forget(self) -> None:
-        self._tokens.clear()
-        self._proprio.clear()
-        self._last_stamp = math.nan
-
-    @torch.inference_mode()
-    def _remember(self, observation: Observation, condition: Tensor) -> None:
-        """Add this frame's tokens, the only ones computed; the first frame of a history fills it."""
-        if math.isnan(self._last_gripper):
-            self._last_gripper = initial_gripper_command(observation.gripper_width, self._max_width)
-        proprio = torch.from_numpy(proprio_vector(self._config.proprio, observation, self._last_gripper))
-        if not 0.0 <= observation.stamp - self._last_stamp <= MAX_GAP_STEPS * self._period_s:
-            self._forget()
-        self._last_stamp = observation.stamp
-        image = torch.from_numpy(np.ascontiguousarray(observation.image))[None].to(self._device)
-        tokens = self._network.frame_tokens(self._network.early_features(image), condition)[0]
-        for _ in range(1 if self._tokens else self._config.history):
-            self._tokens.append(tokens)
-            self._proprio.append(proprio.to(self._device))
+    def _checked(self, observation: Observation) -> NDArray[np.float32] | PolicyError:
+        """Return the robot's state (p,), or what makes this observation or the task unusable."""
+        height, width = observation.image.shape[:2]
+        try:
+            _ = self._history.condition
+            if (height, width) != self.image_size:
+                needed = f"the network needs {self.image_size[0]}x{self.image_size[1]}"
+                raise ObservationError(f"image is {height}x{width} (height x width); {needed}")
+            return self._history.proprio(self._config.proprio, observation)
+        except PolicyError as error:
+            return error
 
     @torch.inference_mode()
-    def _probabilities(self) -> NDArray[np.float64]:
-        """(d, bins) of the newest frame; bins beyond a dimension's categories have none."""
-        proprio = torch.stack(tuple(self._proprio))[None] if self._config.proprio else None
-        logits = self._network.decode(torch.stack(tuple(self._tokens))[None], proprio)[0, -1]
+    def _remember(
+        self, sessions: Sequence[Self], observations: Sequence[Observation], states: Sequence[NDArray[np.float32]]
+    ) -> None:
+        """Add each session's frame, the only one whose tokens are computed."""
+        images = torch.from_numpy(np.stack([seen.image for seen in observations])).to(self._device)
+        conditions = torch.cat([session._history.condition for session in sessions])
+        tokens = self._network.frame_tokens(self._network.early_features(images), conditions)
+        proprio = torch.from_numpy(np.stack(states)).to(self._device)
+        for session, seen, frame, state in zip(sessions, observations, tokens, proprio, strict=True):
+            session._history.add(seen.stamp, frame, state)
+
+    @torch.inference_mode()
+    def _probabilities(self, sessions: Sequence[Self]) -> NDArray[np.float64]:
+        """(n, d, bins) of each session's newest frame; bins beyond a dimension's categories have none."""
+        contexts = [session._history.context() for session in sessions]
+        tokens, proprio = (torch.stack(part) for part in zip(*contexts, strict=True))
+        logits = self._network.decode(tokens, proprio if self._config.proprio else None)[:, -1]
         logits = logits.cpu().double().masked_fill(~self._valid, -math.inf)
         return np.asarray(logits.softmax(dim=-1).numpy())
+
+    def _chunk(self, observation: Observation, probabilities: NDArray[np.float64]) -> ActionChunk:
+        """Return the chunk of the most probable tokens under probabilities (d, bins)."""
+        tokens = probabilities.argmax(axis=1)
+        step = step_from_vector(self._space, self._values(probabilities, tokens), self._period_s)
+        self._history.commanded(step.gripper)
+        chosen = np.take_along_axis(probabilities, tokens[:, None], axis=1)[:, 0]
+        return token_chunk(
+            self._space, step, self._period_s, observation.stamp, observation.joint_names, tokens, chosen
+        )
 
     def _values(self, probabilities: NDArray[np.float64], tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         values = self._tokenizer.decode(tokens)
@@ -208,35 +211,9 @@ def _checked_space(checkpoint: Checkpoint) -> ActionSpace:
     return space
 
 
-def find_checkpoint(name: str, robot: str) -> Path:
-    """A folder, the name of a shipped checkpoint, or for an empty name the one shipped for `robot`.
-
-    Raises CheckpointError that lists the shipped ones.
-    """
-    wanted = name or f"lite_{robot or 'fr3'}"
-    for folder in (Path(wanted).expanduser(), SHIPPED / wanted):
-        if (folder / CONFIG_FILE).is_file():
-            return folder
-    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG_FILE}"))
-    raise CheckpointError(
-        f"no RT-1 checkpoint {wanted!r}: neither a folder with {CONFIG_FILE} nor a shipped one; "
-        f"shipped are {', '.join(shipped) or 'none'}"
-    )
-
-
-def _chosen_device(device: str) -> str:
-    """The device to compute on; auto: a GPU if there is one. Raises ConfigurationError with the valid ones."""
-    valid = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    if device == "auto":
-        return valid[-1]
-    if device.split(":")[0] not in valid:
-        raise ConfigurationError(f"device is {device!r}; valid here are {', '.join(valid)}, auto")
-    return device
-
-
 def create(config: PolicyConfig) -> RT1Policy:
     """Load, check and warm up. Raises CheckpointError (missing, damaged, other robot) and ConfigurationError."""
-    device = _chosen_device(config.device)
+    device = chosen_device(config.device)
     if config.threads > 0:
         torch.set_num_threads(config.threads)
     folder = find_checkpoint(config.checkpoint, config.robot)

@@ -7,7 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vla_policy.errors import ConfigurationError
+import numpy as np
+from numpy.typing import NDArray
+
+from vla_policy.errors import ActionRefusedError, ConfigurationError
 
 AUTO = "auto"
 
@@ -37,6 +40,19 @@ class Options:
             raise ConfigurationError(f"min_legal_mass is {self.min_legal_mass}; valid is 0 to 1")
         if self.min_legal_mass > 0.0 and self.mass == "none":
             raise ConfigurationError("min_legal_mass is above 0 and mass none; valid with a threshold are first, all")
+
+    def check_mass(self, mass: NDArray[np.float32]) -> None:
+        """Raise ActionRefusedError where the legal mass (d,) is under the threshold.
+
+        mass: NaN where it was not asked for, or where the model's numbers are none.
+        """
+        least = float(mass.min()) if self.mass == "all" else float(mass[0])
+        if self.min_legal_mass > 0.0 and not least >= self.min_legal_mass:
+            raise ActionRefusedError(
+                f"the model gives {least:.3f} to the legal actions; valid is {self.min_legal_mass} "
+                "or more (min_legal_mass): it has something else to say",
+                least,
+            )
 
 
 def text_option(options: Mapping[str, str | float | bool], name: str, default: str) -> str:

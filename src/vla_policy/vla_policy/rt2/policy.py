@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-import math
+import copy
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,33 +15,32 @@ from vla_core.action import ActionChunk
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.action.steps import check_space, step_from_vector
+from vla_policy.action.token_chunk import token_chunk
 from vla_policy.action.tokenizer import ActionTokenizer
+from vla_policy.devices import chosen_device
 from vla_policy.errors import (
-    ActionRefusedError,
     CheckpointError,
     ConfigurationError,
     InferenceError,
     InstructionError,
     PolicyError,
 )
-from vla_policy.policy import Answer, Observation, Policy, PolicyConfig
-from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
+from vla_policy.policy import Answer, BatchPolicy, Observation, PolicyConfig, blank_observation
 from vla_policy.rt2.decoding.cached_model import CachedModel
 from vla_policy.rt2.decoding.constraint import LegalBins
-from vla_policy.rt2.decoding.decode import ActionDecoder, Decoded, Mass
+from vla_policy.rt2.decoding.decode import ActionDecoder, Decoded, Mode
 from vla_policy.rt2.decoding.generate import TextGenerator
 from vla_policy.rt2.model.checkpoint import RT2Checkpoint, find_checkpoint, load_checkpoint
-from vla_policy.rt2.model.loading import chosen_device
 from vla_policy.rt2.options import AUTO, Options, options_from, text_option
+from vla_policy.rt2.task import Task
 
 DEFAULT_MAX_WIDTH = 0.08  # [m]
-PLAN_PERIOD_S = 5.0  # a plan older than this is replaced
 PLAN_TOKENS = ANSWER_TOKENS = 48
 WARM_UPS = 3  # CUDA graphs are recorded in the second pass
 BLANK_SIZE = (128, 160)  # (height, width) [px] of the picture that warms up a model which names no size
 
 
-class RT2Policy(Policy):
+class RT2Policy(BatchPolicy):
     """One action per observation. Not thread-safe: one caller at a time."""
 
     name = "rt2"
@@ -78,8 +79,8 @@ class RT2Policy(Policy):
             seed=self._options.seed if self._options.seed >= 0 else None,
         )
         self._text = TextGenerator(self._backend, runner=runner)
-        self._instruction = ""
-        self._forget()
+        self._one_by_one = self._options.decode == Mode.BEAM or self._options.compile  # for these the batch is one
+        self._task = Task()
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -98,39 +99,29 @@ class RT2Policy(Policy):
             self._backend.check_words(text)
         state = self._info.prompt.state
         self._info.prompt.action_prompt(instruction, None if state is None else state.low)  # may refuse
-        self._forget()
-        self._instruction = instruction
+        self._task = Task(instruction)
 
-    def infer(self, observation: Observation) -> ActionChunk:
-        """One step.
+    def session(self) -> Self:
+        """Return a policy with a task of its own and the same model; both must be used from one thread."""
+        other = copy.copy(self)
+        other._task = Task()
+        return other
 
-        Raises ObservationError for a picture that the processor refuses or an unknown state, InstructionError before
-        reset, ActionRefusedError where the legal mass is under the threshold, InferenceError where the model fails.
+    def infer_batch(
+        self, sessions: Sequence[Self], observations: Sequence[Observation]
+    ) -> list[ActionChunk | PolicyError]:
+        """One step for each session: all prompts in one padded batch; plans are written one by one before.
+
+        In place of a chunk: ObservationError for a picture that the processor refuses or an unknown state,
+        InstructionError before `reset`, ActionRefusedError where the legal mass is under the threshold, InferenceError
+        where the model fails.
         """
-        if not self._instruction:
-            raise InstructionError("no instruction was given: call reset first")
-        state = self._state(observation)
-        self._renew_plan(observation, state)
-        prompt = self._info.prompt.action_prompt(self._instruction, state, self._plan)
-        decoded = self._decoded(observation, prompt)
-        self._check_mass(decoded.legal_mass)
-        values = self._tokenizer.rest(self._tokenizer.decode(decoded.tokens))
-        step = step_from_vector(self._space, values, self._period_s)
-        if not math.isnan(step.gripper):
-            self._last_gripper = step.gripper
-        return ActionChunk(
-            observation.stamp,
-            self._space.mode,
-            self._space.delta_reference,
-            self._period_s,
-            (step,),
-            joint_names=observation.joint_names[: step.joints.size] if step.joints is not None else (),
-            dimension_names=self._space.names,
-            tokens=decoded.tokens[None],
-            token_probabilities=decoded.probabilities[None],
-            legal_mass=decoded.legal_mass[None],
-            plan=self._plan,
-        )
+        prompts = [session._prompt(seen) for session, seen in zip(sessions, observations, strict=True)]
+        rows = [(i, prompt) for i, prompt in enumerate(prompts) if isinstance(prompt, str)]
+        decoded = self._decoded([observations[i] for i, _ in rows], [prompt for _, prompt in rows])
+        results: dict[int, Decoded | PolicyError] = {i: p for i, p in enumerate(prompts) if isinstance(p, PolicyError)}
+        results |= {i: each for (i, _), each in zip(rows, decoded, strict=True)}
+        return [sessions[i]._chunk(observations[i], results[i]) for i in range(len(prompts))]
 
     def ask(self, observation: Observation, question: str) -> Answer:
         """Answer a question about the picture; the task continues.
@@ -148,7 +139,7 @@ class RT2Policy(Policy):
         """Return what the model would do about the instruction, in words; empty where it was not taught to plan."""
         if not self._info.prompt.plans:
             return ""
-        prompt = self._info.prompt.plan_prompt(self._instruction, self._state(observation))
+        prompt = self._info.prompt.plan_prompt(self._task.given(), self._state(observation))
         text, _ = self._written(observation, prompt, PLAN_TOKENS)
         try:
             return " ".join(self._backend.check_words(text).split())
@@ -161,75 +152,85 @@ class RT2Policy(Policy):
         Raises CheckpointError where that fails, as for a processor that does not belong to the model.
         """
         height, width = self.image_size or BLANK_SIZE
-        blank = Observation(
-            0.0,
-            np.zeros((height, width, 3), np.uint8),
-            (),
-            np.zeros(0),
-            np.zeros(3),
-            np.array([0.0, 0.0, 0.0, 1.0]),
-            0.0,
-        )
+        blank = blank_observation(height, width)
         state = self._info.prompt.state
         prompt = self._info.prompt.action_prompt("warm up", None if state is None else state.low)
         try:
             for _ in range(WARM_UPS if self._options.compile else 1):
-                self._decoded(blank, prompt)
+                for made in self._decoded([blank], [prompt]):
+                    if isinstance(made, PolicyError):
+                        raise made
         except PolicyError as error:
             raise CheckpointError(f"{self._source} cannot act on a picture {height}x{width}: {error}") from error
 
     def close(self) -> None:
         """Forget the task and what was computed for it."""
-        self._instruction = ""
-        self._forget()
+        self._task = Task()
         self._decoder.runner.reset()
 
-    def _forget(self) -> None:
-        self._plan, self._plan_stamp, self._last_gripper = "", math.nan, math.nan
-
     def _state(self, observation: Observation) -> NDArray[np.float32] | None:
-        """(n,) what the prompt says about the robot, None where it says nothing."""
-        state = self._info.prompt.state
-        if state is None:
-            return None
-        last = self._last_gripper
-        if math.isnan(last):
-            last = initial_gripper_command(observation.gripper_width, self._max_width)
-        return proprio_vector(state.names, observation, last)
+        return self._task.state(self._info.prompt.state, observation, self._max_width)
 
-    def _renew_plan(self, observation: Observation, state: NDArray[np.float32] | None) -> None:
-        if not self._options.plan:
-            return
-        if not 0.0 <= observation.stamp - self._plan_stamp < PLAN_PERIOD_S:
-            self._plan, self._plan_stamp = self.plan(observation), observation.stamp
-
-    def _decoded(self, observation: Observation, prompt: str) -> Decoded:
-        inputs = self._inputs(observation, prompt, len(self._space.names))
+    def _prompt(self, observation: Observation) -> str | PolicyError:
+        """Return the prompt for this robot's next action, its plan renewed where that is due, or why there is none."""
+        task = self._task
         try:
-            return self._decoder.decode(inputs, observation)
+            instruction, state = task.given(), self._state(observation)
+            if self._options.plan and task.needs_plan(observation.stamp):
+                task.plan, task.plan_stamp = self.plan(observation), observation.stamp
+            return self._info.prompt.action_prompt(instruction, state, task.plan)
+        except PolicyError as error:
+            return error
+
+    def _decoded(self, observations: Sequence[Observation], prompts: Sequence[str]) -> list[Decoded | PolicyError]:
+        """One pass for all rows; where it fails, or cannot be, one for each, so that a row fails alone."""
+        if len(prompts) > 1 and self._one_by_one:
+            return [self._decoded([seen], [prompt])[0] for seen, prompt in zip(observations, prompts, strict=True)]
+        if not prompts:
+            return []
+        try:
+            inputs = self._inputs(observations, prompts, len(self._space.names))
+            return list(self._decoder.decode_batch(inputs, observations))
         except (RuntimeError, ValueError, IndexError) as error:
-            raise InferenceError(f"the model fails: {type(error).__name__}: {error}") from error
+            failed: PolicyError = InferenceError(f"the model fails: {type(error).__name__}: {error}")
+        except PolicyError as error:
+            failed = error
+        if len(prompts) == 1:
+            return [failed]
+        return [self._decoded([seen], [prompt])[0] for seen, prompt in zip(observations, prompts, strict=True)]
+
+    def _chunk(self, observation: Observation, decoded: Decoded | PolicyError) -> ActionChunk | PolicyError:
+        if isinstance(decoded, PolicyError):
+            return decoded
+        try:
+            self._options.check_mass(decoded.legal_mass)
+        except PolicyError as error:
+            return error
+        values = self._tokenizer.rest(self._tokenizer.decode(decoded.tokens))
+        step = step_from_vector(self._space, values, self._period_s)
+        self._task.commanded(step.gripper)
+        return token_chunk(
+            self._space,
+            step,
+            self._period_s,
+            observation.stamp,
+            observation.joint_names,
+            decoded.tokens,
+            decoded.probabilities,
+            decoded.legal_mass,
+            self._task.plan,
+        )
 
     def _written(self, observation: Observation, prompt: str, tokens: int) -> tuple[str, float]:
-        inputs = self._inputs(observation, prompt, tokens)
+        inputs = self._inputs([observation], [prompt], tokens)
         try:
             made = self._text.generate(inputs, tokens)
         except (RuntimeError, ValueError, IndexError) as error:
             raise InferenceError(f"the model fails: {type(error).__name__}: {error}") from error
         return made.text.strip(), made.confidence
 
-    def _inputs(self, observation: Observation, prompt: str, room: int) -> dict[str, Tensor]:
-        return self._backend.inputs([observation.image], [prompt], self._info.prompt.suffix, room)
-
-    def _check_mass(self, mass: NDArray[np.float32]) -> None:
-        """mass (d,): NaN where it was not asked for, or where the model's numbers are none."""
-        least = float(mass.min()) if self._options.mass == Mass.ALL else float(mass[0])
-        if self._options.min_legal_mass > 0.0 and not least >= self._options.min_legal_mass:
-            raise ActionRefusedError(
-                f"the model gives {least:.3f} to the legal actions; valid is {self._options.min_legal_mass} "
-                "or more (min_legal_mass): it has something else to say",
-                least,
-            )
+    def _inputs(self, observations: Sequence[Observation], prompts: Sequence[str], room: int) -> dict[str, Tensor]:
+        return self._backend.inputs([seen.image for seen in observations], prompts, self._info.prompt.suffix, room)
 
 
 def create(config: PolicyConfig) -> RT2Policy:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from vla_policy.devices import chosen_device
 from vla_policy.errors import CheckpointError, ConfigurationError
 from vla_policy.rt2.decoding.memory import GIB, available_bytes, check_memory
 from vla_policy.rt2.model.processors import load_processor
@@ -39,21 +40,6 @@ def chosen_dtype(name: str) -> torch.dtype | None:
     if name not in DTYPES:
         raise ConfigurationError(f"dtype is {name!r}; valid are {', '.join(DTYPES)}")
     return DTYPES[name]
-
-
-def chosen_device(name: str) -> str:
-    """The device to compute on; auto: a GPU if there is one. Raises ConfigurationError with the valid ones."""
-    valid = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    if name == "auto":
-        return valid[-1]
-    try:
-        device = torch.device(name)
-        there = device.type in valid and (device.index or 0) < max(torch.cuda.device_count(), 1)
-    except RuntimeError:  # not even the form of a device
-        there = False
-    if not there:
-        raise ConfigurationError(f"device is {name!r}; valid here are {', '.join(valid)}, auto")
-    return name
 
 
 def load_model_and_processor(
