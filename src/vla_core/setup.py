@@ -16,6 +16,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
+        (f"share/{PACKAGE}/config/maps", sorted(glob("config/maps/*.yaml"))),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's

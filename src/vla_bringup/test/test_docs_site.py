@@ -103,5 +103,5 @@ def test_the_example_of_a_policy_works(tmp_path: Path) -> None:
     policy = example["create"](PolicyConfig(period_s=0.2))
     policy.reset("up")
     pose = np.array([0.5, 0.0, 0.3]), np.array([0.0, 0.0, 0.0, 1.0])
-    chunk = policy.infer(Observation(1.0, np.zeros((8, 8, 3), np.uint8), ("j",), np.zeros(1), *pose, 0.04))
+    chunk = policy.infer(Observation(1.0, {"front": np.zeros((8, 8, 3), np.uint8)}, ("j",), np.zeros(1), *pose, 0.04))
     assert chunk.checked().period == 0.2

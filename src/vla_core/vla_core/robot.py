@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
+
+from vla_core.config_file import find_config
 
 Array = npt.NDArray[np.float64]
 
@@ -137,37 +137,17 @@ def load_robot_config(name_or_path: str) -> RobotConfig:
     Raises:
         RobotConfigError: no such file, or its contents are invalid.
     """
-    path = _find(name_or_path)
     try:
+        path = find_config("robots", "robot", name_or_path)
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RobotConfigError(str(error)) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RobotConfigError(f"cannot read robot config {path}: {error}") from error
+        raise RobotConfigError(f"cannot read robot config {name_or_path}: {error}") from error
     try:
         return _parse(data)
     except (KeyError, TypeError, ValueError) as error:
         raise RobotConfigError(f"robot config {path}: {type(error).__name__}: {error}") from error
-
-
-def _folders() -> list[Path]:
-    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    installed = [p / "share" / "vla_core" / "config" / "robots" for p in prefixes]
-    source = [p / "config" / "robots" for p in Path(__file__).resolve().parents]
-    return [folder for folder in installed + source if folder.is_dir()]
-
-
-def _find(name_or_path: str) -> Path:
-    if name_or_path.endswith((".yaml", ".yml")):
-        path = Path(name_or_path)
-        if path.is_file():
-            return path
-        raise RobotConfigError(f"robot config {name_or_path!r} is not a file")
-    folders = _folders()
-    for folder in folders:
-        for candidate in folder.glob("*.yaml"):
-            if candidate.stem == name_or_path:
-                return candidate
-    known = sorted({f.stem for folder in folders for f in folder.glob("*.yaml")})
-    raise RobotConfigError(f"unknown robot {name_or_path!r}; valid: {', '.join(known) or 'none'}, or a .yaml path")
 
 
 def _vector(data: Mapping[str, Any], key: str, length: int) -> Array:

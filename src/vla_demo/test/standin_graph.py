@@ -18,7 +18,16 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from vla_msgs.msg import ActionChunk, ActionStep, ControllerStatus, Observation, PolicyStatus, SceneState, TaskStatus
+from vla_msgs.msg import (
+    ActionChunk,
+    ActionStep,
+    CameraImage,
+    ControllerStatus,
+    Observation,
+    PolicyStatus,
+    SceneState,
+    TaskStatus,
+)
 from vla_msgs.srv import SetTask
 
 BLOCKS = ("red block", "blue block", "green block")
@@ -97,7 +106,7 @@ class StandIn(Node):
         pixels = np.full((48, 64, 3), 90, np.uint8)
         image = Image(height=48, width=64, step=192, encoding="rgb8", data=pixels.tobytes())
         image.header.stamp = stamp
-        seen = Observation(image=image)
+        seen = Observation(images=[CameraImage(name="front", image=image)])
         scene = SceneState(names=[*BLOCKS, "bowl"])
         state = PolicyStatus(state=PolicyStatus.STATE_RUNNING, rate=5.0, instruction=self.heard)
         seen.header.stamp = scene.header.stamp = state.header.stamp = stamp

@@ -107,7 +107,7 @@ def observe(bench, message, qos=5) -> Observation:
 
 
 def pixels_of(observation: Observation) -> np.ndarray:
-    image = observation.image
+    image = observation.images[0].image
     assert (image.encoding, image.step) == ("rgb8", 3 * image.width)
     return np.asarray(image.data, np.uint8).reshape(image.height, image.width, 3)
 
@@ -194,7 +194,7 @@ def test_broken_images_are_counted_and_survived(camera, node, message, said):
     status = camera.diagnosis(STATUS, said, lambda: camera.send(IMAGE, stamped(message, fresh_ns()), 5))
     assert int({item.key: item.value for item in status.values}["undecodable"]) >= 1
     assert not camera.received[OBSERVATION]
-    assert observe(camera, raw(picture(seed))).image.width == 160
+    assert observe(camera, raw(picture(seed))).images[0].image.width == 160
 
 
 def test_repeated_capture_time_is_a_frozen_camera(camera):

@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point, Pose
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.replay.recording import FORMAT, chunk_to_dict
 
@@ -94,8 +95,8 @@ class Robot(Node):
             return
         msg = messages.Observation(base_frame="base", ee_pose_valid=True, joint_names=["j1"], joint_position=[0.1])
         msg.header.stamp = self.get_clock().now().to_msg()
-        msg.image.height, msg.image.width, msg.image.step, msg.image.encoding = 8, 10, 30, "rgb8"
-        msg.image.data = bytes(240)
+        image = Image(height=8, width=10, step=30, encoding="rgb8", data=bytes(240))
+        msg.images = [messages.CameraImage(name="front", image=image)]
         msg.ee_pose.position.x = 0.5
         self._observations.publish(self.spoil(msg))
 

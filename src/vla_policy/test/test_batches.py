@@ -36,7 +36,7 @@ def observe(stamp: float, seed: int, width: float = 0.08, size: tuple[int, int] 
     random = np.random.default_rng(seed)
     image = random.integers(0, 256, (*size, 3), dtype=np.uint8)
     position = random.uniform([0.3, -0.3, 0.1], [0.6, 0.3, 0.5])
-    return Observation(stamp, image, (), np.zeros(0), position, np.array([1.0, 0.0, 0.0, 0.0]), width)
+    return Observation(stamp, {"front": image}, (), np.zeros(0), position, np.array([1.0, 0.0, 0.0, 0.0]), width)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.node
 messages = pytest.importorskip("vla_msgs.msg")
 
+from sensor_msgs.msg import Image  # noqa: E402
 from vla_core.action import ActionChunk, ActionMode, ActionStep, ActionValueError, DeltaReference  # noqa: E402
 from vla_core.ros.action import pose_from_msg, pose_to_msg  # noqa: E402
 from vla_core.rotation import Pose  # noqa: E402
@@ -33,8 +34,9 @@ def observation_msg(padding: int = 0) -> "messages.Observation":
         base_frame="fr3_link0", ee_pose_valid=True, joint_names=["a", "b"], joint_position=[1.0, 2.0]
     )
     msg.header.stamp.sec, msg.header.stamp.nanosec = 12, 500_000_000
-    msg.image.height, msg.image.width, msg.image.step, msg.image.encoding = 4, 5, 15 + padding, "rgb8"
-    msg.image.data = rng.integers(0, 256, 4 * (15 + padding)).astype(np.uint8).tobytes()
+    image = Image(height=4, width=5, step=15 + padding, encoding="rgb8")
+    image.data = rng.integers(0, 256, 4 * (15 + padding)).astype(np.uint8).tobytes()
+    msg.images = [messages.CameraImage(name="front", image=image)]
     msg.ee_pose = pose_to_msg(Pose(np.array([0.1, 0.2, 0.3]), np.array([0.0, 1.0, 0.0, 0.0])))
     return msg
 
@@ -43,7 +45,7 @@ def observation_msg(padding: int = 0) -> "messages.Observation":
 def test_an_image_with_padded_rows_is_read_right(padding: int) -> None:
     msg = observation_msg(padding)
     observation = observation_from_msg(msg)
-    rows = np.frombuffer(bytes(msg.image.data), np.uint8).reshape(4, 15 + padding)
+    rows = np.frombuffer(bytes(msg.images[0].image.data), np.uint8).reshape(4, 15 + padding)
     np.testing.assert_array_equal(observation.image.reshape(4, 15), rows[:, :15])
     assert observation.stamp == 12.5
     np.testing.assert_array_equal(observation.ee_position, [0.1, 0.2, 0.3])
@@ -54,8 +56,25 @@ def test_an_image_with_padded_rows_is_read_right(padding: int) -> None:
 )
 def test_a_malformed_image_is_refused(field: str, value: object) -> None:
     msg = observation_msg()
-    setattr(msg.image, field, value)
+    setattr(msg.images[0].image, field, value)
     with pytest.raises(ObservationError, match="valid is"):
+        observation_from_msg(msg)
+
+
+def test_images_are_by_camera_and_the_first_is_the_reference() -> None:
+    msg = observation_msg()
+    other = Image(height=2, width=2, step=6, encoding="rgb8", data=bytes(range(12)))
+    msg.images = [*msg.images, messages.CameraImage(name="wrist", image=other)]
+    observation = observation_from_msg(msg)
+    assert list(observation.images) == ["front", "wrist"]
+    assert observation.image is observation.images["front"]
+    np.testing.assert_array_equal(observation.images["wrist"].ravel(), np.arange(12))
+
+
+def test_every_missing_camera_is_named_with_its_reason() -> None:
+    msg = observation_msg()
+    msg.missing, msg.missing_reasons = ["wrist", "side"], ["0.40 s away; valid is 0.1 s"]
+    with pytest.raises(ObservationError, match=r"camera wrist: 0.40 s away; valid is 0.1 s; camera side: no reason"):
         observation_from_msg(msg)
 
 

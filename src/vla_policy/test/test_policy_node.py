@@ -12,6 +12,8 @@ import pytest
 pytestmark = pytest.mark.node
 messages = pytest.importorskip("vla_msgs.msg")
 
+from sensor_msgs.msg import Image  # noqa: E402
+
 STATUS = messages.PolicyStatus
 
 
@@ -84,17 +86,27 @@ def no_pose(msg: messages.Observation) -> messages.Observation:
 
 
 def wrong_encoding(msg: messages.Observation) -> messages.Observation:
-    msg.image.encoding = "bgr8"
+    msg.images[0].image.encoding = "bgr8"
     return msg
 
 
 def truncated(msg: messages.Observation) -> messages.Observation:
-    msg.image.data = bytes(100)
+    msg.images[0].image.data = bytes(100)
     return msg
 
 
 def empty(msg: messages.Observation) -> messages.Observation:
-    msg.image.height, msg.image.width, msg.image.step, msg.image.data = 0, 0, 0, b""
+    msg.images[0].image = Image(encoding="rgb8")
+    return msg
+
+
+def no_wrist(msg: messages.Observation) -> messages.Observation:
+    msg.missing, msg.missing_reasons = ["wrist"], ["no image since 0.4 s"]
+    return msg
+
+
+def no_images(msg: messages.Observation) -> messages.Observation:
+    msg.images = []
     return msg
 
 
@@ -105,7 +117,15 @@ def not_a_number(msg: messages.Observation) -> messages.Observation:
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
-    [(no_pose, "tool pose"), (wrong_encoding, "rgb8"), (truncated, "240"), (empty, "1 x 1"), (not_a_number, "finite")],
+    [
+        (no_pose, "tool pose"),
+        (wrong_encoding, "rgb8"),
+        (truncated, "240"),
+        (empty, "1 x 1"),
+        (no_wrist, "camera wrist: no image since 0.4 s"),
+        (no_images, "at least the reference camera's"),
+        (not_a_number, "finite"),
+    ],
 )
 def test_unusable_observations_are_named_and_forgiven(
     robot: Any, spoil: Callable[[messages.Observation], messages.Observation], reason: str

@@ -17,7 +17,7 @@ from vla_policy.replay.recording import chunk_from_dict, chunk_to_dict
 def observation(stamp: float) -> Observation:
     return Observation(
         stamp,
-        np.zeros((4, 6, 3), np.uint8),
+        {"front": np.zeros((4, 6, 3), np.uint8)},
         ("j1",),
         np.zeros(1),
         np.zeros(3),

@@ -44,7 +44,9 @@ def policy(folder: Path, encoder: InstructionEncoder) -> RT1Policy:
 
 def observe(stamp: float, seed: int = 0, width: float = 0.08, size: tuple[int, int] = (128, 160)) -> Observation:
     image = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
-    return Observation(stamp, image, (), np.zeros(0), np.array([0.4, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0]), width)
+    return Observation(
+        stamp, {"front": image}, (), np.zeros(0), np.array([0.4, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0]), width
+    )
 
 
 def test_chunk_is_complete(policy: RT1Policy) -> None:

@@ -29,7 +29,7 @@ INSIDE = (0.45, 0.0, 0.3)
 
 def observation(position: tuple[float, float, float]) -> Observation:
     image = np.zeros((2, 2, 3), np.uint8)
-    return Observation(0.0, image, (), np.zeros(0), np.array(position), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
+    return Observation(0.0, {"front": image}, (), np.zeros(0), np.array(position), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
 
 
 def draw(legal: LegalBins, seen: Observation | None, seed: int) -> list[int]:

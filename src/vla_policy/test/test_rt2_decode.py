@@ -136,7 +136,9 @@ def test_every_mode_says_only_legal_bins(
 
 def _observation(x: float) -> Observation:
     image = np.zeros((2, 2, 3), np.uint8)
-    return Observation(0.0, image, (), np.zeros(0), np.array([x, 0.0, 0.3]), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
+    return Observation(
+        0.0, {"front": image}, (), np.zeros(0), np.array([x, 0.0, 0.3]), np.array([0.0, 0.0, 0.0, 1.0]), 0.0
+    )
 
 
 def _scores(models: ModuleType, llava: Any, inputs: dict[str, torch.Tensor]) -> dict[tuple[int, ...], float]:

@@ -26,7 +26,9 @@ INSTRUCTION = "pick up the red block"
 
 def observe(seed: int = 0) -> Observation:
     image = np.random.default_rng(seed).integers(0, 256, (128, 160, 3), dtype=np.uint8)
-    return Observation(1.0, image, (), np.zeros(0), np.array([0.5, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0]), 0.08)
+    return Observation(
+        1.0, {"front": image}, (), np.zeros(0), np.array([0.5, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0]), 0.08
+    )
 
 
 def checkpoint(rt2_models: ModuleType, family: str, template: str = "rt2", **changes: Any) -> RT2Checkpoint:

@@ -37,7 +37,9 @@ INSTRUCTION = "pick up the red block"
 
 def observe(stamp: float = 1.0, seed: int = 0, width: float = 0.08) -> Observation:
     image = np.random.default_rng(seed).integers(0, 256, (128, 160, 3), dtype=np.uint8)
-    return Observation(stamp, image, (), np.zeros(0), np.array([0.5, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0]), width)
+    return Observation(
+        stamp, {"front": image}, (), np.zeros(0), np.array([0.5, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0]), width
+    )
 
 
 def checkpoint(

@@ -65,7 +65,13 @@ class Bench:
     def see(self) -> None:
         now = time.monotonic()
         observation = Observation(
-            now, np.zeros((2, 2, 3), np.uint8), (), np.zeros(0), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), 0.0
+            now,
+            {"front": np.zeros((2, 2, 3), np.uint8)},
+            (),
+            np.zeros(0),
+            np.zeros(3),
+            np.array([0.0, 0.0, 0.0, 1.0]),
+            0.0,
         )
         with self.worker.locked():
             self.runner.on_observation(Stamped(now, Seen(observation)))

@@ -9,24 +9,27 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from vla_core.action import ActionChunk
+from vla_core.observation_map import REFERENCE
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.errors import ConfigurationError, InstructionError, ObservationError, PolicyError
 
 FloatArray = NDArray[np.float64]
+Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """One camera image and the robot's state at the moment it was captured.
+    """The cameras' images and the robot's state at the moment the first image was captured.
 
-    stamp: capture time [s]; image: (H, W, 3) uint8 rgb; joint_position [rad] or [m]; ee_position [m];
-    gripper_width: distance between the finger pads [m], NaN when unknown; scene: simulator ground truth by object
-    name, each (7,) position [m] and quaternion xyzw, only for policies with `uses_scene`.
+    stamp: capture time of the first image, the reference camera's [s]; images: each (H, W, 3) uint8 rgb, by the
+    camera's name in the observation map; joint_position [rad] or [m]; ee_position [m]; gripper_width: distance between
+    the finger pads [m], NaN when unknown; scene: simulator ground truth by object name, each (7,) position [m] and
+    quaternion xyzw, only for policies with `uses_scene`.
     """
 
     stamp: float
-    image: NDArray[np.uint8]  # (H, W, 3)
+    images: Mapping[str, Image]  # (H, W, 3)
     joint_names: tuple[str, ...]
     joint_position: FloatArray  # (n,)
     ee_position: FloatArray  # (3,)
@@ -36,21 +39,28 @@ class Observation:
 
     def __post_init__(self) -> None:
         """Raise ObservationError where a shape or a number is not usable."""
-        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.size == 0:
-            raise ObservationError(
-                f"image is {self.image.dtype} {self.image.shape}; valid is uint8 (height, width, 3), not empty"
-            )
+        if not self.images:
+            raise ObservationError("images is empty; valid is at least the reference camera's")
+        for name, image in self.images.items():
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+                valid = "uint8 (height, width, 3), not empty"
+                raise ObservationError(f"image of camera {name} is {image.dtype} {image.shape}; valid is {valid}")
         _check("joint_position", self.joint_position, (len(self.joint_names),))
         _check("ee_position", self.ee_position, (3,))
         _check("ee_quaternion_xyzw", self.ee_quaternion_xyzw, (4,))
         if abs(float(np.linalg.norm(self.ee_quaternion_xyzw)) - 1.0) > 1e-3:
             raise ObservationError(f"ee_quaternion_xyzw is {self.ee_quaternion_xyzw}; valid is a unit quaternion")
 
+    @property
+    def image(self) -> Image:
+        """The reference camera's image (H, W, 3)."""
+        return next(iter(self.images.values()))
+
 
 def blank_observation(height: int, width: int) -> Observation:
     """Return a black picture and a robot at the origin, to warm a policy up."""
-    image = np.zeros((height, width, 3), np.uint8)
-    return Observation(0.0, image, (), np.zeros(0), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
+    images = {REFERENCE: np.zeros((height, width, 3), np.uint8)}
+    return Observation(0.0, images, (), np.zeros(0), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
 
 
 def _check(name: str, value: FloatArray, shape: tuple[int, ...]) -> None:

@@ -156,7 +156,7 @@ class GraphClient:
         self.observations += 1
         stamp = convert.seconds(message.header.stamp)
         if self._pictures and _due(self.recording.policy_view, stamp):
-            self.recording.policy_view.append(encode_jpeg(convert.image(message.image), stamp))
+            self.recording.policy_view.append(encode_jpeg(convert.image(message.images[0].image), stamp))
 
     def _on_viewer(self, message: Image) -> None:
         stamp = convert.seconds(message.header.stamp)

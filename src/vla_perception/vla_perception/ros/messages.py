@@ -8,9 +8,10 @@ from array import array
 from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from vla_core.observation_map import REFERENCE
 from vla_core.ros.time import time_from_ns
 
-from vla_msgs.msg import Observation
+from vla_msgs.msg import CameraImage, Observation
 from vla_perception.camera.observation_intake import Frame
 from vla_perception.image.encodings import Uint8Array
 from vla_perception.state.pose_buffer import PoseSample
@@ -40,7 +41,7 @@ def observation_to_msg(frame: Frame, state: RobotState, base_frame: str, sequenc
     return Observation(
         header=header,
         sequence=sequence,
-        image=image_to_msg(header, frame.image),
+        images=[CameraImage(name=REFERENCE, image=image_to_msg(header, frame.image))],
         joint_names=list(state.joints.names),
         joint_position=_doubles(state.joints.position),
         joint_velocity=_doubles(state.joints.velocity),

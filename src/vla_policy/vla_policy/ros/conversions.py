@@ -13,7 +13,7 @@ from vla_core.ros.time import seconds_from_msg
 from vla_core.rotation import Pose
 
 from vla_msgs.msg import ActionChunk as ActionChunkMsg
-from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
+from vla_msgs.msg import CameraImage, Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ObservationError
 from vla_policy.policy import Observation
@@ -32,33 +32,37 @@ def scene_from_msg(msg: SceneState) -> Scene:
     return {name: _seven(pose_from_msg(pose)) for name, pose in zip(msg.names, msg.poses, strict=True)}
 
 
-def _image(msg: ObservationMsg) -> np.ndarray:
+def _image(msg: CameraImage) -> np.ndarray:
     """Return a view (H, W, 3) of the image; rows may be padded."""
-    image = msg.image
+    image, what = msg.image, f"image of camera {msg.name}"
     if image.encoding != "rgb8":
-        raise ObservationError(f"image encoding is {image.encoding!r}; valid is 'rgb8'")
+        raise ObservationError(f"{what} has encoding {image.encoding!r}; valid is 'rgb8'")
     if image.height == 0 or image.width == 0 or image.step < 3 * image.width:
         raise ObservationError(
-            f"image is {image.width} x {image.height} with step {image.step}; valid is at least "
+            f"{what} is {image.width} x {image.height} with step {image.step}; valid is at least "
             "1 x 1 with step 3 * width or more"
         )
     if len(image.data) < image.height * image.step:
         raise ObservationError(
-            f"image has {len(image.data)} bytes; valid is height * step = {image.height * image.step}"
+            f"{what} has {len(image.data)} bytes; valid is height * step = {image.height * image.step}"
         )
     rows = np.frombuffer(image.data, np.uint8, image.height * image.step).reshape(image.height, image.step)
     return rows[:, : 3 * image.width].reshape(image.height, image.width, 3)
 
 
 def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Observation:
-    """Return the observation. Raises ObservationError with what is wrong with it."""
+    """Return the observation. Raises ObservationError with what is wrong with it, a missing camera first."""
+    if msg.missing:
+        reasons = [*msg.missing_reasons, *["no reason given"] * len(msg.missing)]
+        told = "; ".join(f"camera {name}: {reason}" for name, reason in zip(msg.missing, reasons, strict=False))
+        raise ObservationError(told)
     if not msg.ee_pose_valid:
         reason = "the tool pose at the image's stamp is unknown"
         raise ObservationError(f"{reason}: does the controller publish it, and is the camera's clock in step?")
     pose = pose_from_msg(msg.ee_pose)
     return Observation(
         stamp=seconds_from_msg(msg.header.stamp),
-        image=_image(msg),
+        images={image.name: _image(image) for image in msg.images},
         joint_names=tuple(msg.joint_names),
         joint_position=np.array(msg.joint_position, dtype=np.float64),
         ee_position=pose.position,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vla_controller.arm_controller import ArmController
 from vla_controller.refusals import Refusal
 from vla_core.action import ActionChunk
+from vla_core.observation_map import REFERENCE
 from vla_core.robot import load_robot_config
 from vla_core.rotation import Pose
 from vla_perception.image.resizing import resize_to
@@ -79,7 +80,7 @@ class Lockstep:
         pose = self._tool_pose()
         return Observation(
             stamp=self.world.time,
-            image=self._picture() if image else np.zeros((*self._size, 3), dtype=np.uint8),
+            images={REFERENCE: self._picture() if image else np.zeros((*self._size, 3), dtype=np.uint8)},
             joint_names=names,
             joint_position=positions,
             ee_position=pose.position,

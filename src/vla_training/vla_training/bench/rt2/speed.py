@@ -155,7 +155,7 @@ def _observations(size: tuple[int, int]) -> Iterator[Observation]:
     rest = np.array([0.0, 0.0, 0.0, 1.0])
     for number in itertools.count():
         image = _picture(number % PICTURES, size)
-        yield Observation(0.2 * number, image, (), np.zeros(0), np.array([0.5, 0.0, 0.4]), rest, 0.08)
+        yield Observation(0.2 * number, {"front": image}, (), np.zeros(0), np.array([0.5, 0.0, 0.4]), rest, 0.08)
 
 
 def _picture(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
