@@ -14,7 +14,7 @@ pytest.importorskip("rclpy")
 pytestmark = pytest.mark.node
 
 NODE = """
-import ctypes, sys
+import atexit, ctypes, sys
 import vla_core.ros.process as process
 from vla_core.ros.managed import ManagedNode
 from vla_core.settings import SettingsError
@@ -31,12 +31,22 @@ class Stuck(Plain):
         ctypes.PyDLL(None).sleep(1000)  # holds the interpreter lock, as the destruction of a DDS participant does
 
 class Failing(Stuck):
-    def serve(self, ending):
+    def serve(self):
         raise RuntimeError("broken")
 
 class Refusing(Plain):
     def __init__(self):
         raise SettingsError("rate is 0; valid: 1 to 30")
+
+class RefusingLate(ManagedNode):
+    def __init__(self):
+        super().__init__("late")
+
+    def configure(self):
+        raise SettingsError("rate is 0; valid: 1 to 30")
+
+class CrashingAfterwards(RefusingLate):  # as libraries do whose static destructors run beside their threads
+    crash = atexit.register(ctypes.string_at, 0)
 
 sys.modules["nodes"] = sys.modules["__main__"]
 sys.exit(process.run_node("nodes:" + sys.argv[1], []))
@@ -71,8 +81,9 @@ def test_a_failure_keeps_its_status_when_the_end_gets_stuck():
     assert process.returncode == 1
 
 
-def test_refused_parameters_are_one_line_and_status_2():
-    process = start("Refusing")
+@pytest.mark.parametrize("name", ["Refusing", "RefusingLate", "CrashingAfterwards"])
+def test_refused_parameters_are_one_line_and_status_2(name):
+    process = start(name)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert output.endswith("rate is 0; valid: 1 to 30\n")

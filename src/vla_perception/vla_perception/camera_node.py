@@ -7,7 +7,7 @@ from vla_core.ros.process import run_node
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node; return the exit status (0 after a signal, 2 for invalid parameters)."""
+    """Run the node; the exit status is 0 after a signal, 2 for invalid parameters."""
     return run_node("vla_perception.ros.camera:CameraNode", args)
 
 

@@ -7,7 +7,7 @@ from vla_core.ros.process import run_node
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node; return the exit status (0 after a signal, 2 when the policy or a parameter cannot be used)."""
+    """Run the node; the exit status is 0 after a signal, 2 when the policy or a parameter cannot be used."""
     return run_node("vla_policy.ros.node:PolicyNode", args)
 
 

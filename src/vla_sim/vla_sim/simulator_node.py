@@ -8,7 +8,7 @@ from vla_core.ros.process import Ending, run_node
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; return the exit status (0 after a signal, 1 without graphics, 2 for invalid parameters)."""
+    """Run the node; the exit status is 0 after a signal, 1 without graphics, 2 for invalid parameters."""
     ending = Ending()
     from vla_sim.world.graphics import GraphicsError, ensure_renderer  # loads MuJoCo: after the signals are noted
 
