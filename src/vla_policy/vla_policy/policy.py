@@ -56,6 +56,14 @@ class Observation:
         """The reference camera's image (H, W, 3)."""
         return next(iter(self.images.values()))
 
+    def positions(self, names: Sequence[str]) -> FloatArray:
+        """Return the positions (n,) of the named joints. Raises ObservationError that lists the observed ones."""
+        known = dict(zip(self.joint_names, self.joint_position, strict=True))
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise ObservationError(f"joints {', '.join(missing)} were not observed; observed are {', '.join(known)}")
+        return np.array([known[name] for name in names], dtype=np.float64)
+
 
 def blank_observation(height: int, width: int) -> Observation:
     """Return a black picture and a robot at the origin, to warm a policy up."""
@@ -105,6 +113,7 @@ class Policy(ABC):
 
     name: str = "policy"
     uses_scene: bool = False
+    camera_names: tuple[str, ...] = ()  # cameras that it reads by name; the first camera needs none
 
     @property
     def image_size(self) -> tuple[int, int] | None:
