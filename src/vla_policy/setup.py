@@ -35,6 +35,7 @@ setup(
     entry_points={
         "console_scripts": [
             "policy_node = vla_policy.policy_node:main",
+            "serve = vla_policy.serve.command:main",
         ],
         "vla_policy.policies": [
             "rt1 = vla_policy.rt1.policy:create",

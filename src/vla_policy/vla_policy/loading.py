@@ -2,6 +2,9 @@
 """The policy that the node's parameters ask for."""
 
 import math
+from typing import Any
+
+from vla_core.robot import load_robot_config
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.errors import ConfigurationError
@@ -13,6 +16,23 @@ from vla_policy.settings import Settings
 OPTIONS = ("decode", "temperature", "beams", "dtype", "quantization", "plan", "min_legal_mass", "compile")
 NO_LOW = (-math.inf, -math.inf, -math.inf)
 NO_HIGH = (math.inf, math.inf, math.inf)
+
+
+def policy_settings(policy: str, robot: str, **values: Any) -> Settings:
+    """Return the policy node's settings as the launched graph sets them: with the robot's workspace and speeds.
+
+    values: further fields of Settings. Raises RobotConfigError for an unknown robot.
+    """
+    config = load_robot_config(robot)
+    return Settings(
+        policy=policy,
+        robot=robot,
+        workspace_low=tuple(config.workspace_lower.tolist()),
+        workspace_high=tuple(config.workspace_upper.tolist()),
+        linear_speed=config.tool_speed.linear,
+        angular_speed=config.tool_speed.angular,
+        **values,
+    )
 
 
 def load_policy(settings: Settings) -> Policy:

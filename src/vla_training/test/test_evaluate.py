@@ -9,9 +9,10 @@ import pytest
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_core.rotation import Pose
 from vla_policy.errors import ActionRefusedError, ObservationError
+from vla_policy.loading import policy_settings
 from vla_policy.policy import Observation, Policy
 from vla_training.evaluate import command, policy_driver
-from vla_training.evaluate.command import EvalSettings, Evaluator, policy_settings, wilson
+from vla_training.evaluate.command import EvalSettings, Evaluator, wilson
 
 Act = Callable[[Observation, int], ActionChunk]
 

@@ -8,16 +8,16 @@ import json
 import math
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
+from vla_core.arguments import add_settings
 from vla_core.files import write_text
-from vla_core.robot import load_robot_config
-from vla_policy.loading import OPTIONS, load_policy, policy_config
+from vla_policy.loading import OPTIONS, load_policy, policy_config, policy_settings
 from vla_policy.run.state import State
 from vla_policy.settings import Settings
 from vla_sim.task.task import FAMILIES, SuccessTest
@@ -42,26 +42,11 @@ SETTLING = 2.0  # [s] after the policy's end in which what it let go may come to
 class EvalSettings:
     """What is evaluated. `templates`: family -> the caller's own wordings; empty uses each family's first wording."""
 
-    policy: Settings = field(default_factory=lambda: policy_settings("rt1", "fr3"))
+    policy: Settings = field(default_factory=lambda: policy_settings("rt1", "fr3", threads=1))
     seed: int = 7
     families: tuple[str, ...] = FAMILIES
     templates: Mapping[str, Sequence[str]] | None = None
     image_size: tuple[int, int] = (128, 160)
-
-
-def policy_settings(policy: str, robot: str, **values: Any) -> Settings:
-    """Return the policy node's settings as the launched graph sets them: with the robot's workspace and speeds."""
-    config = load_robot_config(robot)
-    return Settings(
-        policy=policy,
-        robot=robot,
-        threads=1,
-        workspace_low=tuple(config.workspace_lower.tolist()),
-        workspace_high=tuple(config.workspace_upper.tolist()),
-        linear_speed=config.tool_speed.linear,
-        angular_speed=config.tool_speed.angular,
-        **values,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = {name: getattr(arguments, name) for name in (*OPTIONS, "narrow", "checkpoint", "device", "rate")}
     robot = get_robot(arguments.robot).name
     settings = EvalSettings(
-        policy_settings(arguments.policy, robot, **options),
+        policy_settings(arguments.policy, robot, threads=1, **options),
         arguments.seed,
         check_families(arguments.families),
         load_templates(arguments.instructions) if arguments.instructions else None,
@@ -226,19 +211,6 @@ def _print_summary(report: dict[str, Any], path: Path) -> None:
     )
 
 
-def add_policy_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of policies that are language models, with the defaults of the policy node."""
-    for item in fields(Settings):
-        if item.name not in (*OPTIONS, "narrow"):
-            continue
-        name, about = "--" + item.name.replace("_", "-"), f"{item.metadata['description']} (default {item.default})"
-        if isinstance(item.default, bool):
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=item.default, help=about)
-        else:
-            choices = item.metadata["choices"] or None
-            parser.add_argument(name, type=type(item.default), default=item.default, choices=choices, help=about)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="vla eval", description=__doc__)
     parser.add_argument("--policy", default="rt1", help="rt1, expert, replay or any registered policy")
@@ -250,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--instructions", type=Path, help="YAML: family -> list of templates with placeholders")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where the policy computes")
     parser.add_argument("--rate", type=float, default=5.0, help="inferences per simulated second [Hz] (default 5)")
-    add_policy_options(parser)
+    add_settings(parser, Settings, (*OPTIONS, "narrow"))
     parser.add_argument("--workers", type=positive, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("out/eval.json"))
     parser.add_argument("--card", type=Path, metavar="DIR", help="checkpoint whose model card gets the figures as well")
