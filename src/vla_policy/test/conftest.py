@@ -49,6 +49,12 @@ def harness() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def policy_servers() -> ModuleType:
+    """The module policy_servers.py beside this file."""
+    return _beside("policy_servers")
+
+
+@pytest.fixture(scope="session")
 def rt2_tokenizers() -> ModuleType:
     """The module rt2_tokenizers.py beside this file."""
     return _beside("rt2_tokenizers")

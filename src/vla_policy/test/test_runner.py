@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
-from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
+from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError, UnavailableError
 from vla_policy.run.runner import PolicyRunner
 from vla_policy.run.state import Job, Stamped, State, Task
 from vla_policy.settings import Settings
@@ -423,3 +423,32 @@ def test_a_job_of_the_past_never_revives_a_finished_task() -> None:
     assert runner.finish(job, chunk(True), 0.1, 0.1)
     assert not runner.finish(job, chunk(), 0.2, 0.1)
     assert state(runner) is State.DONE
+
+
+def test_a_policy_that_is_not_available_waits_says_why_and_is_reset_when_it_is_back() -> None:
+    runner = started()
+    assert infer(runner, 0.0)
+    assert not infer(runner, 0.2, UnavailableError("ws://host:8000: Connection refused"))
+    status = runner.status(0.3)
+    assert status.state is State.WAITING
+    assert status.reason == "no actions: ws://host:8000: Connection refused"
+    see(runner, 0.4)
+    job = runner.next_job(0.4)
+    assert job is not None
+    assert job.reset
+    assert runner.finish(job, chunk(), 0.43, CHUNK_S)
+    assert state(runner) is State.RUNNING
+    assert runner.next_job(0.45) is None  # at the policy's rate, also after a failure
+
+
+def test_a_policy_that_stays_away_is_asked_at_its_rate() -> None:
+    runner = started(rate=5.0)
+    asked = 0
+    for tick in range(100):
+        now = 0.02 * tick
+        see(runner, now)
+        job = runner.next_job(now)
+        if job is not None:
+            asked += 1
+            runner.finish(job, UnavailableError("gone"), now + 0.001, 0.001)
+    assert 9 <= asked <= 11

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vla_core.action import ActionChunk
 from vla_core.observation_map import REFERENCE
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.errors import ConfigurationError, InstructionError, ObservationError, PolicyError
@@ -91,14 +92,16 @@ class PolicyConfig:
     """What a policy factory gets; a factory ignores what it does not need.
 
     checkpoint: path of weights or of a recording, empty for the policy's default; device: auto, cpu or cuda; robot:
-    name of the robot that it drives, empty when unknown; period_s: time between the steps of a chunk [s]; threads: for
-    the numerical library, 0 leaves its own choice; options: a policy's own settings by name; limits: where and how
-    fast the robot may move, for a policy that keeps to them by itself.
+    name of the robot that it drives, empty when unknown; observation_map: what it sees and says, for this robot;
+    period_s: time between the steps of a chunk [s]; threads: for the numerical library, 0 leaves its own choice;
+    options: a policy's own settings by name; limits: where and how fast the robot may move, for a policy that keeps to
+    them by itself.
     """
 
     checkpoint: str = ""
     device: str = "cpu"
     robot: str = ""
+    observation_map: ObservationMap | None = None
     period_s: float = 0.2
     threads: int = 0
     options: Mapping[str, str | float | bool] = field(default_factory=dict)

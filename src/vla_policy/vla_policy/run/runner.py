@@ -12,7 +12,7 @@ from typing import Generic
 from vla_core.action import ActionChunk
 
 from vla_policy.action.certainty import legal_mass, token_confidence
-from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
+from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError, UnavailableError
 from vla_policy.run.questions import MAX_TEXT
 from vla_policy.run.state import ACTIVE, Job, ObservationT, Stamped, State, Status, Task
 from vla_policy.settings import Settings
@@ -197,6 +197,9 @@ class PolicyRunner(Generic[ObservationT]):
             self._refused, self._legal_mass = self._refused + 1, error.legal_mass
             self._needs_reset, self._terminating = False, 0  # the policy continues; a refused action ends nothing
             self._enter(State.WAITING, f"action refused: {error}")
+        elif isinstance(error, UnavailableError):
+            self._needs_reset, self._terminating = True, 0  # the server may have lost what it knew of the task
+            self._enter(State.WAITING, f"no actions: {error}")
         elif isinstance(error, InstructionError):
             self._enter(State.ERROR, f"instruction not served: {error}")
         else:

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from vla_core.action import ActionChunk
 
-from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError
+from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError, UnavailableError
 from vla_policy.policy import Answer, Observation, Policy
 from vla_policy.run.questions import Question, QuestionQueue
 from vla_policy.run.runner import PolicyRunner
@@ -29,7 +29,7 @@ class HasObservation(Protocol):
 SeenT = TypeVar("SeenT", bound=HasObservation)
 MessageT = TypeVar("MessageT")
 LOG = logging.getLogger(__name__)
-EXPECTED = (ActionRefusedError, InstructionError, ObservationError)  # need no traceback
+EXPECTED = (ActionRefusedError, InstructionError, ObservationError, UnavailableError)  # need no traceback
 MAX_WAIT_S = 0.1  # [s] interval at which a step of the clock is noticed
 
 

@@ -187,7 +187,7 @@ def _actions(message: bytes, stamp: float, step: int) -> np.ndarray[Any, np.dtyp
         raise ReplyError(
             f"the actions are for observation {steps[0].timestep}, sent was {step}: does another client use the server?"
         )
-    widths = {item.values.size for item in steps}
-    if len(widths) != 1:
-        raise ReplyError(f"the actions have {', '.join(map(str, sorted(widths)))} columns; valid is one width")
-    return actions_from(np.stack([item.values.reshape(-1) for item in steps]))
+    shapes = sorted({item.values.shape for item in steps})
+    if len(shapes) != 1 or len(shapes[0]) != 1:
+        raise ReplyError(f"the actions have shapes {', '.join(map(str, shapes))}; valid is (columns,), each the same")
+    return actions_from(np.stack([item.values for item in steps]))

@@ -102,12 +102,6 @@ class OpenPiServer(RemoteServer):
         with suppress(OSError, WebSocketException):
             stack.close()
 
-    def known_keys(self) -> frozenset[str] | None:
-        """Return the keys of the map that a server of this repository sends."""
-        described = self._metadata.get("vla")
-        content = described.get("map") if isinstance(described, dict) else None
-        return _map_keys(content) if isinstance(content, dict) else None
-
     def _open(self, timeout_s: float) -> ClientConnection:
         try:
             return connect(
@@ -144,13 +138,14 @@ class OpenPiServer(RemoteServer):
         return self._receive(deadline, "the reply")
 
     def _receive(self, deadline: Deadline, what: str) -> bytes:
-        assert self._connection is not None
+        connection = self._connection
+        assert connection is not None
         try:
-            message = self._connection.recv(deadline.remaining(what))
+            message = connection.recv(deadline.remaining(what))
         except TimeoutError as error:
             raise deadline.error(what) from error
         except (OSError, WebSocketException) as error:
-            if (closed := self._connection.protocol.close_sent) is not None and closed.code == TOO_BIG:
+            if (closed := connection.protocol.close_sent) is not None and closed.code == TOO_BIG:
                 raise ReplyError(too_large()) from error
             raise UnavailableError(f"{self._uri}: the connection broke: {one_line(error)}") from error
         if isinstance(message, str):
@@ -175,6 +170,8 @@ def _status_error(uri: str, status: int) -> UnavailableError | ServerRefusedErro
         return ServerRefusedError(
             f"{uri} refuses the token (HTTP {status}); valid is the one that the server was given"
         )
+    if status == 503:
+        return UnavailableError(f"{uri} has no place for another client (HTTP 503)")
     return UnavailableError(f"{uri} answers with HTTP {status}; valid is a websocket")
 
 
@@ -182,11 +179,3 @@ def _abort(connection: ClientConnection | None) -> None:
     with suppress(OSError):
         if connection is not None:
             connection.socket.shutdown(socket.SHUT_RDWR)
-
-
-def _map_keys(content: Mapping[str, Any]) -> frozenset[str]:
-    """Return the input keys of an observation map as plain data."""
-    named = [*(content.get("cameras") or []), *(content.get("state") or [])]
-    keys = {item.get("key") for item in named if isinstance(item, dict)}
-    keys |= {content.get("prompt"), *(content.get("constants") or {})}
-    return frozenset(key for key in keys if isinstance(key, str) and key)
