@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from vla_core.observation_map import ObservationMap, load_map
+from vla_core.observation_map.observation_map import ObservationMap
+from vla_core.observation_map.presets import load_map
 from vla_core.robot import load_robot_config
 from vla_policy.remote.codecs import openpi
 from vla_policy.serve.testing import SIZE, CountingPolicy, LonelyPolicy, ask, client, inputs, serving_policy, without

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vla_core.observation_map import ObservationMap, load_map
+from vla_core.observation_map.observation_map import ObservationMap
+from vla_core.observation_map.presets import load_map
 from vla_core.robot import load_robot_config
 from vla_core.settings import SettingsError
 from vla_policy.errors import ConfigurationError

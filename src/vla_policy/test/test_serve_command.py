@@ -3,42 +3,20 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from vla_core.observation_map import load_map
+from vla_core.observation_map.presets import load_map
 from vla_core.robot import load_robot_config
-from vla_policy.mapping import encode_observation
+from vla_policy.mapping.inputs import encode_observation
 from vla_policy.policy import Observation, PolicyConfig
 from vla_policy.registry import create
 from vla_policy.serve.command import main
+from vla_policy.serve.process import serving_process
 from vla_policy.serve.testing import ask, client
 
 INSTRUCTION = "pick up the red block"
-
-
-@contextmanager
-def served(*words: str) -> Iterator[int]:
-    """Run `vla serve` and yield its port; afterwards a signal must end it with status 0."""
-    code = "import sys; from vla_policy.serve.command import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, *words, "--port", "0", "--threads", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("serving on ws://127.0.0.1:"), process.communicate()[1]
-            yield int(line.rsplit(":", 1)[1])
-            process.send_signal(signal.SIGTERM)
-            said, errors = process.communicate(timeout=60)
-            assert process.returncode == 0, errors
-            assert said == "ending\n"
-        finally:
-            process.kill()
 
 
 def observations(count: int) -> Iterator[Observation]:
@@ -54,7 +32,7 @@ def test_a_served_rt1_is_the_one_in_process() -> None:
     observation_map = load_map("rt1").for_robot(load_robot_config("fr3"))
     local = create("rt1", PolicyConfig(robot="fr3", threads=1))
     local.reset(INSTRUCTION)
-    with served("rt1") as port, client(port) as connection:
+    with serving_process("rt1", "--threads", "1") as address, client(int(address.rsplit(":", 1)[1])) as connection:
         for seen in observations(5):
             inputs = encode_observation(observation_map, seen, INSTRUCTION)
             answer, chunk = ask(connection, {**inputs, "vla/stamp": seen.stamp}), local.infer(seen)

@@ -45,6 +45,7 @@ COMMANDS = {
     "plot": Command("vla_training.run.learning_curve", "learning curve of a training run as a picture"),
     "bench controller": Command("vla_controller.bench.command", "the controller's limits, seams and tick times"),
     "bench rt1": Command("vla_training.bench.rt1", "time of one RT-1 action, by what saves it"),
+    "bench remote": Command("vla_training.bench.remote.command", "policies across the network, against in process"),
     "bench rt2": Command("vla_training.bench.rt2.command", "legality and time of RT-2 actions, against generate"),
 }
 REFUSED, FAILED = 2, 1  # exit statuses

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from vla_core.observation_map import ObservationMap
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.serve.engine import Engine
 from vla_policy.serve.server import PolicyServer

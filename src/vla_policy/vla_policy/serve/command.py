@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from vla_core.arguments import add_settings
-from vla_core.observation_map import ObservationMap, ObservationMapError, load_map, map_names
+from vla_core.observation_map.errors import ObservationMapError
+from vla_core.observation_map.observation_map import ObservationMap
+from vla_core.observation_map.presets import load_map, map_names
 from vla_core.robot import RobotConfigError, load_robot_config
 from vla_core.settings import SettingsError
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from vla_core.action import ActionChunk
-from vla_core.observation_map import ObservationMap, to_dict
+from vla_core.observation_map.observation_map import ObservationMap
+from vla_core.observation_map.reading import to_dict
 
 from vla_policy.errors import PolicyError
-from vla_policy.mapping import encode_actions
+from vla_policy.mapping.actions import encode_actions
 from vla_policy.policy import Observation
 from vla_policy.remote.codecs import openpi
 from vla_policy.remote.server import one_line

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from vla_core.observation_map import Camera, ObservationMap
+from vla_core.observation_map.camera import Camera
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.errors import ObservationError
-from vla_policy.mapping import decode_observation
+from vla_policy.mapping.inputs import decode_observation
 from vla_policy.policy import Observation
 from vla_policy.remote.codecs import openpi
 from vla_policy.remote.codecs.arrays import short

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
-from vla_core.observation_map import ObservationMap
+from vla_core.observation_map.observation_map import ObservationMap
 from websockets.sync.client import ClientConnection, connect
 
 from vla_policy.errors import InstructionError, ObservationError
