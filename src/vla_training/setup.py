@@ -14,7 +14,17 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools", "mujoco", "peft", "pyarrow", "safetensors", "tokenizers", "torch", "transformers"],
+    install_requires=[
+        "setuptools",
+        "mujoco",
+        "peft",
+        "pyarrow",
+        "safetensors",
+        "tokenizers",
+        "torch",
+        "transformers",
+        "websockets",
+    ],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
