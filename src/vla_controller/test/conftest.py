@@ -81,7 +81,7 @@ def _assert_inside(command: object) -> None:
 
 
 class Arm:
-    """A robot over DDS that is wherever it was last told to be, in a thread; and the operator's and policy's side."""
+    """A robot over DDS that is where its latest command has it at that time; and the operator's and policy's side."""
 
     def __init__(self) -> None:
         import rclpy
@@ -99,6 +99,7 @@ class Arm:
         rclpy.init(context=self.context)
         self.node = node = rclpy.create_node("arm", context=self.context)
         self.q = CONFIG.home.copy()
+        self._command, self._arrival = None, 0.0
         self.sending, self.stamps, self.sequence = True, [], 0
         self.obeys_status = False  # it is at every setpoint at once, for an output that it has no driver for
         self.commands, self.arrivals, self.times, self.grippers = [], [], [], []
@@ -130,6 +131,8 @@ class Arm:
 
         way = self.finger_goal - self.finger
         self.finger = max(self.finger_block, self.finger + max(-4e-4, min(4e-4, way)))
+        if self._command is not None and not self.obeys_status:
+            self.q = told(self._command, self._arrival, time.time())
         if self.sending:
             msg = JointState(name=["fr3_finger_joint1", *JOINTS], position=[self.finger, *self.q.tolist()])
             msg.header.stamp = self.node.get_clock().now().to_msg()
@@ -147,7 +150,7 @@ class Arm:
 
     def _on_command(self, msg: object) -> None:
         now = time.time()
-        self.q = told(msg, now, now + DT)
+        self._command, self._arrival = msg, now
         self.arrivals.append(time.monotonic())
         self.times.append(now)
         self.commands.append(msg)

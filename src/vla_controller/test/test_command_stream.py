@@ -87,7 +87,7 @@ def test_a_planned_trajectory_and_its_cancellation(fr3: Bench) -> None:
     goal = TrajectoryGoal(0.0, config.joints, np.array([1.0, 2.0]), places, still, (np.zeros(0), np.zeros(0)))
     fr3.controller.start_trajectory(goal, fr3.now)
     fr3.tick(32)
-    fr3.controller.cancel_trajectory()
+    fr3.controller.trajectories.cancel()
     fr3.tick(25)
     assert np.ptp([row.q[0] for row in fr3.setpoints]) > 0.1
     check(fr3)

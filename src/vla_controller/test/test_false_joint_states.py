@@ -96,7 +96,7 @@ def test_a_falsehood_of_any_duration_holds_and_passes(held: Bench, seconds: floa
 def test_a_single_strange_joint_state_is_dropped_and_counted(held: Bench) -> None:
     controller = held.controller
     assert not controller.update_joint_state(held.now + 0.005, STILL, STILL)
-    assert np.array_equal(controller.measured, held.q)
+    assert np.array_equal(controller.watch.q, held.q)
     now = tell(controller, held.now, 0.1, held.q)
     assert controller.log.count("joint_jump") == 1
     assert controller.accept(held.chunk(ActionStep(), stamp=now), now) is None

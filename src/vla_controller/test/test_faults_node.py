@@ -129,9 +129,9 @@ def test_latency_from_image_to_motion_is_reported(arm, start: Callable, policy: 
         rows = [s for d in arm.diagnostics for s in d.status if s.name == "controller_node: latency"]
         return {v.key: v.value for v in rows[-1].values} if rows else {}
 
-    # The response of the arm itself is estimated from motion and needs a quiet machine: test_motion_latency judges it.
-    arm.wait(lambda: "setpoint_ms_p50" in values(), 60.0)
+    # A setpoint is reached a tick and the lead after it was sent, 70 ms, by an arm that is where its command has it.
+    arm.wait(lambda: 10.0 < float(values().get("response_ms", "nan")) < 100.0, 60.0)
     found = {key: float(value) for key, value in values().items()}
     assert found["inference_ms_p50"] == pytest.approx(50.0, abs=1.0)
-    assert found["arrival_ms_p50"] <= found["setpoint_ms_p50"] <= found.get("motion_ms_p50", 1e6)
+    assert found["arrival_ms_p50"] <= found["setpoint_ms_p50"] <= found["motion_ms_p50"]
     assert found["budget_ms"] == 600.0

@@ -157,7 +157,7 @@ def test_the_gripper_is_not_lost_between_chunks_that_come_before_they_are_due(be
 def test_late_steps_are_skipped_and_counted(bench: Bench) -> None:
     start = bench.pose
     assert bench.send(*[ActionStep(np.array([0.01, 0.0, 0.0]))] * 4, stamp=bench.now - 0.6) is None
-    assert bench.controller.steps_late == 2
+    assert bench.controller.intake.steps_late == 2
     bench.tick(30)
     assert distance(bench.pose, apply_delta(start, np.array([0.04, 0.0, 0.0]), np.zeros(3)))[0] < 2e-4
 

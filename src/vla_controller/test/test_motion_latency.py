@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
+from vla_controller.bench.recording import load_recording
+from vla_controller.bench.rig import Bench
+from vla_controller.bench.seams import record
 from vla_controller.health.health import OK, WARN, diagnose_latency
 from vla_controller.health.motion_latency import MotionLatency, response_delay
+
+DT = 0.05
 
 
 def wave(times: np.ndarray, speed: float = 2.0) -> np.ndarray:
@@ -35,6 +42,31 @@ def test_an_arm_at_rest_has_no_delay() -> None:
     rows = [(0.05 * k, np.zeros(3)) for k in range(40)]
     assert math.isnan(response_delay(rows, rows))
     assert math.isnan(response_delay([], []))
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-4, 1e-3])
+def test_motion_at_one_speed_tells_no_delay(noise: float) -> None:
+    """An arm that sags looks as one that is late: any delay up to the longest was reported."""
+    rng, sent_at, seen_at = np.random.default_rng(0), np.arange(0.0, 2.0, 0.05), np.arange(0.0, 2.0, 0.02)
+    sent = [(t, np.array([0.3 * t])) for t in sent_at]
+    measured = [(t, np.array([0.3 * (t - 0.07) + noise * rng.normal()])) for t in seen_at]
+    assert math.isnan(response_delay(sent, measured))
+
+
+def test_the_delay_of_recorded_motion_is_found(make_bench: Callable[[str], Bench]) -> None:
+    """Setpoints of a recorded policy, and an arm that is where a spline through them was 70 ms before."""
+    bench = record(make_bench("fr3").controller, DT, load_recording().runs[0], 8.0)
+    times = np.array([row.stamp for row in bench.setpoints])
+    places = CubicSpline(times, np.array([row.q for row in bench.setpoints]))
+    found = []
+    for begin in np.arange(0.0, 5.5, 0.25):
+        window = (times >= begin) & (times <= begin + 2.0)
+        seen = np.arange(begin, begin + 2.0, 0.02)
+        sent = [(t, places(t)) for t in times[window]]
+        found.append(response_delay(sent, [(t, places(max(0.0, t - 0.07))) for t in seen]))
+    known = np.array(found)[np.isfinite(found)]
+    assert len(known) > 10
+    assert np.all((known > 0.06) & (known < 0.08))
 
 
 def test_every_chunk_gets_its_times() -> None:

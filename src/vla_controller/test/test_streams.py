@@ -20,7 +20,7 @@ from vla_controller.bench.sweep import SweepSettings, run_streams
 from vla_controller.intake.targets import AcceptedChunk
 from vla_controller.motion.follower import Follower
 from vla_controller.motion.motion import JointState
-from vla_controller.motion.planner import Planner
+from vla_controller.path.planner import Planner
 from vla_controller.refusals import RefusalLog
 from vla_core.action import ActionMode, ActionStep
 from vla_core.robot import load_robot_config

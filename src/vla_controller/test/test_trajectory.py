@@ -107,7 +107,7 @@ def test_a_cancelled_one_stops_on_its_path(fr3: Bench) -> None:
     run = start(fr3, goal(FR3.home + AWAY, velocities=(np.zeros(7),), accelerations=(np.zeros(7),)))
     fr3.tick(20)
     asked = fr3.now
-    fr3.controller.cancel_trajectory()
+    fr3.controller.trajectories.cancel()
     run_out(fr3, run)
     assert run.outcome is not None
     assert run.outcome.cancelled

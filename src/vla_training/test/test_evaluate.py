@@ -46,7 +46,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., command.EpisodeR
         evaluator = Evaluator(EvalSettings(policy_settings("acting", "fr3"), families=("pick",)))
         start = evaluator._lockstep.controller
         result = evaluator.run(0)
-        run.moved = float(np.abs(start.measured - start.config.home).max())  # type: ignore[attr-defined]
+        run.moved = float(np.abs(start.watch.q - start.config.home).max())  # type: ignore[attr-defined]
         evaluator.close()
         return result
 

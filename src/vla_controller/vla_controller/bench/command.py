@@ -28,7 +28,7 @@ from vla_controller.bench.seams import WAYS, Arm, Seams, judge, this_controller,
 from vla_controller.bench.streams import STREAMS, Source
 from vla_controller.bench.sweep import SweepSettings, Tally, sweep
 from vla_controller.bench.swings import measure_swings
-from vla_controller.motion.planner import REST_TIME
+from vla_controller.path.planner import REST_TIME
 
 Array = npt.NDArray[np.float64]
 

@@ -15,8 +15,8 @@ from vla_core.rotation import Pose
 
 from vla_controller.arm.workspace import WORKSPACE_MARGIN, WORKSPACE_SLACK, Workspace
 from vla_controller.arm_controller import ArmController
-from vla_controller.motion.planner import REST_TIME
 from vla_controller.motion.setpoint import Setpoint
+from vla_controller.path.planner import REST_TIME
 from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ from vla_core.rotation import Pose, from_rotation_vector, multiply, normalise
 from vla_controller.arm.collision import Clearance
 from vla_controller.bench.false_states import FalseStates
 from vla_controller.bench.rig import Bench, Violation, broken_limits
-from vla_controller.motion.planner import REST_TIME
+from vla_controller.path.planner import REST_TIME
 
 Array = npt.NDArray[np.float64]
 Generator = np.random.Generator

@@ -28,7 +28,7 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
     values: dict[str, object] = {
         "state": state.name,
         "chunks_accepted": controller.chunks_accepted,
-        "steps_late": controller.steps_late,
+        "steps_late": controller.intake.steps_late,
         "joint_states_from": ", ".join(controller.watch.publishers),
     }
     if setpoint is not None:
@@ -37,8 +37,9 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
     for name, count, reason in controller.log.entries():
         values[f"refused {name}"] = f"{count}; latest: {reason}"
     level, message = _judge(state, setpoint, controller, controller.log.total() - refused_before)
-    if controller.operator_gone is not None and state is not ControllerState.ESTOPPED:
-        level, message = ERROR, f"{controller.operator_gone.name}: {controller.operator_gone.reason}"
+    gone = controller.permission.operator_gone
+    if gone is not None and state is not ControllerState.ESTOPPED:
+        level, message = ERROR, f"{gone.name}: {gone.reason}"
     return Health(level, message, values)
 
 

@@ -21,6 +21,8 @@ _LEAST_MOTION = 0.02  # [rad] of one joint in the window
 _LONGEST = 0.5  # [s] of delay that is looked for
 _STEP = 0.02  # [s] between the delays tried; the best is refined between them
 _SPACING = 0.018  # [s] between measured joints that are kept
+_BESIDE = 5  # steps beside the best delay at which the fit has to be clearly worse
+_WORSE, _LEAST_ERROR = 4.0, 1e-7  # by this factor, and by this much [rad^2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,10 @@ class MotionLatency:
 
 
 def response_delay(sent: list[tuple[float, Array]], measured: list[tuple[float, Array]]) -> float:
-    """Delay [s] of ``measured`` behind ``sent``, both (time [s], joints (n,) [rad]) in order; NaN without motion."""
+    """Delay [s] of ``measured`` behind ``sent``, both (time [s], joints (n,) [rad]) in order.
+
+    NaN without motion, and for motion at one speed: a delay and an offset of the arm then look the same.
+    """
     if len(sent) < 4 or len(measured) < 8:
         return math.nan
     times, joints = np.array([t for t, _ in sent]), np.array([q for _, q in sent])
@@ -108,6 +113,9 @@ def response_delay(sent: list[tuple[float, Array]], measured: list[tuple[float, 
     errors = np.interp(when - delays[:, None], times, wanted) - answer
     errors = np.var(errors, axis=1)
     best = int(np.argmin(errors))
+    beside = [errors[k] for k in (best - _BESIDE, best + _BESIDE) if 0 <= k < len(errors)]
+    if min(beside) < _WORSE * errors[best] + _LEAST_ERROR:
+        return math.nan
     if 0 < best < len(delays) - 1:
         a, b, c = errors[best - 1 : best + 2]
         return float(delays[best] + 0.5 * _STEP * (a - c) / max(a - 2.0 * b + c, 1e-18))

@@ -14,9 +14,9 @@ from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import Workspace
 from vla_controller.motion.limiter import SetpointLimiter
 from vla_controller.motion.motion import JointState, Motion
-from vla_controller.motion.planner import Planner
 from vla_controller.motion.smoothing import ReferenceFilter
 from vla_controller.motion.stop_guard import StopGuard
+from vla_controller.path.planner import Planner
 from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]

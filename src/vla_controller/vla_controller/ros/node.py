@@ -189,7 +189,7 @@ class ControllerNode(ManagedNode):
     def _send(self, setpoint: Setpoint, late: float) -> None:
         controller = self._controller
         if not controller.withholds(setpoint.stamp):
-            self._arm.send(setpoint, controller.kinematics, controller.measured, self._joint_states.clock.agrees, late)
+            self._arm.send(setpoint, controller.kinematics, controller.watch.q, self._joint_states.clock.agrees, late)
         if self._base is not None and setpoint.base is not None:
             self._base.publish(base_to_msg(setpoint.base))
         self._gripper.follow(setpoint.gripper)
@@ -230,7 +230,7 @@ class ControllerNode(ManagedNode):
         controller = self._controller
         self._joint_states.look_for_publishers()
         self._receiver.second(self._joint_states.clock.agrees)
-        free = self.active and self._closing is None and not controller.stopped
+        free = self.active and self._closing is None and not controller.intake.stopped
         self._gripper.greet(free and controller.hindrance(self._now()) is None)
         interface = self._receiver.health(self._joint_states.clock)
         self._reports.second(self._setpoint, interface)

@@ -37,11 +37,11 @@ class OperatorLink:
         """Stop the arm where the intake has gone, or where an instruction has been lost."""
         now, controller = time.monotonic(), self._controller
         gone = self._lease.gone(now)
-        if gone is not None and controller.operator_gone is None and self._lease.begun:
+        if gone is not None and controller.permission.operator_gone is None and self._lease.begun:
             self._stop(gone)
-        elif gone is None and controller.operator_gone is not None:
+        elif gone is None and controller.permission.operator_gone is not None:
             self._log.info("instruction_node is there; motion needs a new instruction")
-        controller.operator_gone = gone
+        controller.permission.operator_gone = gone
         lost = self._lease.lost(self._order.latest, now)
         if lost is not None:
             self._stop(lost)
@@ -67,5 +67,5 @@ class OperatorLink:
             self._log.warning(f"{refusal.name}: {msg.text[:80]!r}: {refusal.reason}")
         else:
             self._lease.renew(time.monotonic())
-            self._controller.operator_gone = None
+            self._controller.permission.operator_gone = None
             self._controller.set_instruction(msg.id)

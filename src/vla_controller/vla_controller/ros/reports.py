@@ -38,12 +38,12 @@ class Reports:
         compute = time.monotonic() - start
         report = conversions.TickReport(
             now=now,
-            measured=controller.measured,
+            measured=controller.watch.q,
             ee_setpoint=None if setpoint is None else controller.kinematics.fk(setpoint.q),
             tick_period=self._times.add(start, compute),
             compute_time=compute,
             chunks_accepted=controller.chunks_accepted,
-            steps_late=controller.steps_late,
+            steps_late=controller.intake.steps_late,
             refusals=controller.log.entries(),
             waiting=controller.watch.waiting(),
         )

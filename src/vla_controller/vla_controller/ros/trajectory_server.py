@@ -116,7 +116,7 @@ class TrajectoryServer:
         active = self._active
         if active is None or active.handle.goal_id != handle.goal_id:
             return CancelResponse.REJECT
-        self._controller.cancel_trajectory()
+        self._controller.trajectories.cancel()
         return CancelResponse.ACCEPT
 
 

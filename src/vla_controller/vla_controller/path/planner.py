@@ -14,7 +14,7 @@ from vla_core.rotation import Pose
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import Workspace
 from vla_controller.intake.targets import AcceptedChunk, Reference
-from vla_controller.motion.reference import Path, Waypoint, join, sample_joints, sample_pose, start_time
+from vla_controller.path.reference import Path, Waypoint, join, sample_joints, sample_pose, start_time
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.curve import Curve
