@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from vla_controller.bench.interpolation import AFTER, arrivals, commands, interpolate, own_limits, peaks
 from vla_controller.bench.joint_trajectory_controller import Receiver, play, refusal
+from vla_controller.bench.losses import measure_losses
 from vla_controller.bench.recording import load_recording
 from vla_controller.bench.rig import Bench
 from vla_controller.bench.seams import record
@@ -127,6 +128,18 @@ def test_a_late_tick_goes_on_from_the_stop(fr3: Bench, delay: float) -> None:
     for receiver in RECEIVERS:
         found = peaks(play(came, fr3.setpoints[0].q, fr3.now + AFTER, receiver), own_limits(config))
         assert max(found.velocity, found.acceleration, found.jerk) <= 1.01
+
+
+@pytest.mark.parametrize("name", ["one lost", "40 ms late", "clock 25 ms ahead", "clock 30 ms behind"])
+def test_a_lead_of_a_tick_more_makes_a_disturbance_good(name: str) -> None:
+    """With the usual lead a command that is lost or late makes the arm step; with a tick more it stays on its curve."""
+    recording = load_recording()
+    short = type(recording)(recording.robot, recording.source, recording.note, recording.runs[:1])
+    found = measure_losses(short, DT)
+    rows = {lead: found[f"{name}, lead {lead} ms"] for lead in (20, 70)}
+    shares = {lead: max(row["velocity"], row["acceleration"], row["jerk"]) for lead, row in rows.items()}
+    assert shares[70] <= 1.0
+    assert shares[20] > 10.0 or "behind" in name
 
 
 def test_a_setpoint_that_begins_anew_elsewhere_is_reached_inside_the_limits(fr3: Bench) -> None:

@@ -38,6 +38,12 @@ class ControllerSettings:
     follow_tolerance: float = setting(0.3, "[rad] between setpoint and arm, more while it moves", 0.05, 10.0)
     follow_lag: float = setting(0.15, "[s] by which the arm may be late behind its setpoints", 0.02, 2.0)
     follow_margin: float = setting(0.05, "[rad] by which it may be beside them", 0.005, 1.0)
+    command_lead: float = setting(
+        0.02,
+        "[s] in which a command has to arrive, before it differs from the one before",
+        0.02,
+        0.3,
+    )
     goal_time: float = setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
 
     def __post_init__(self) -> None:

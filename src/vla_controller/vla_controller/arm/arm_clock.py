@@ -6,16 +6,17 @@ from __future__ import annotations
 import math
 from collections import deque
 
-AHEAD = 0.01  # [s] by which the arm's clock may be ahead
-BEHIND = 0.02  # [s] by which it may be behind, transport of the joint states included
+TRANSPORT = 0.01  # [s] of the commands' lead that their way to the arm may take
+BEHIND = 0.03  # [s] by which the arm's clock may be behind, transport of the joint states included: stream.PAST
 _WINDOW = 3.0  # [s]
 
 
 class ArmClock:
     """The least age of the latest joint states: transport, which is short, and the difference of the clocks."""
 
-    def __init__(self) -> None:
-        """Nothing is known."""
+    def __init__(self, lead: float = 0.02) -> None:
+        """Nothing is known; ``lead`` [s] is the settings' ``command_lead``."""
+        self._ahead = lead - TRANSPORT  # [s] by which the arm's clock may be ahead
         self._ages: deque[tuple[float, float]] = deque()  # when received [s], age [s]; ages increase
 
     def add(self, stamp: float, now: float) -> None:
@@ -37,4 +38,4 @@ class ArmClock:
     @property
     def agrees(self) -> bool:
         """Whether times on this clock mean the same to the arm."""
-        return -AHEAD <= self.offset <= BEHIND
+        return -self._ahead <= self.offset <= BEHIND

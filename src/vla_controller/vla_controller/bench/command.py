@@ -21,6 +21,7 @@ from vla_core.robot import load_robot_config
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.interpolation import interpolate
+from vla_controller.bench.losses import measure_losses
 from vla_controller.bench.picture import draw
 from vla_controller.bench.recording import Recording, joint_targets, load_recording
 from vla_controller.bench.rig import Bench
@@ -45,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
     ticks = {robot: time_ticks(robot, arguments.rate, arguments.ticks) for robot in arguments.robots}
     print("what the arm's own interpolation makes of the stream", flush=True)
     splines = interpolate(recording, arguments.robots, arguments.rate, arguments.interpolated)
+    losses = measure_losses(recording, 1.0 / arguments.rate)
     settings = SweepSettings(
         arguments.streams, arguments.seed, tuple(arguments.robots), arguments.rate, arguments.seconds
     )
@@ -57,6 +59,7 @@ def main(argv: Sequence[str]) -> int:
         "tick_ms": ticks,
         "policy_killed": _rest_report(tally),
         "arm_interpolation": splines,
+        "commands_lost_or_late": losses,
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "controller.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -175,6 +178,8 @@ def _print(report: dict[str, Any]) -> None:
     for sort, row in report["arm_interpolation"].items():
         if isinstance(row, dict):
             _print_shares(sort, row)
+    for name, row in report["commands_lost_or_late"].items():
+        print(f"{name}: step {row['step_mrad']:.2f} mrad; shares {_shares({**row, 'step_mrad': 0.0})}")
     print(f"at rest after the last due step: {report['policy_killed']['rest_after_last_due_step_s']}")
 
 

@@ -18,11 +18,12 @@ from vla_controller.bench.rig import Bench
 from vla_controller.bench.seams import record
 from vla_controller.bench.streams import STREAMS, run_stream, start_pose
 from vla_controller.motion.setpoint import Setpoint
-from vla_controller.motion.stream import Command, CommandStream
+from vla_controller.motion.stream import LEAD, Command, CommandStream
 
 Array = npt.NDArray[np.float64]
 
 JITTER = (0.0005, 0.015)  # [s] from a tick to the arrival of its command
+_REST_TICKS = 12
 AFTER = 1.0  # [s] evaluated after the last command
 RECEIVERS = {
     f"{spline}, from {'desired' if desired else 'measured'}": Receiver(spline, desired)
@@ -46,9 +47,13 @@ class Peaks:
         return Peaks(*(max(pair) for pair in pairs))
 
 
-def commands(setpoints: Sequence[Setpoint], config: RobotConfig, dt: float, timed: bool = True) -> list[Command]:
-    """Commands of setpoints that were made on time."""
-    stream = CommandStream(config.limits, dt)
+def commands(
+    setpoints: Sequence[Setpoint], config: RobotConfig, dt: float, timed: bool = True, lead: float = LEAD
+) -> list[Command]:
+    """Commands of setpoints that were made on time, by a stream that has been at rest for a while before."""
+    stream, first = CommandStream(config.limits, dt, lead), setpoints[0]
+    for k in range(_REST_TICKS, 0, -1):  # else the time that the arm has for the first place would be a lead for good
+        stream.command(first, first.stamp - k * dt)
     made = [(row.stamp, stream.command(row, row.stamp)) for row in setpoints]
     return [command if timed else command.from_arrival(now) for now, command in made]
 

@@ -17,6 +17,7 @@ from vla_controller.motion.base_velocity import BaseVelocity
 from vla_controller.motion.follower import Advance, Follower
 from vla_controller.motion.motion import JointState, Motion
 from vla_controller.motion.setpoint import ControllerState, Setpoint
+from vla_controller.motion.stream import LEAD
 from vla_controller.path.planner import Planner
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
@@ -42,6 +43,7 @@ class ArmMotion:
         self._before: JointState | None = None
         self._chunk: ActionChunk | None = None
         self._latency = math.nan
+        self._delay = settings.command_lead - LEAD  # [s] by which the arm is led later than usual
         self.state: JointState | None = None  # of the latest setpoint
         self.reason = ""  # why the arm does what it does
         self.leading = False  # the setpoint goes to an arm that does not follow
@@ -122,7 +124,7 @@ class ArmMotion:
         self._planner.advance_gripper(now)
         step = self._step(state, now, led)
         self._before, self.state = state, step.way.end
-        self._following.tell(now + self._dt, self.state.q)
+        self._following.tell(now + self._dt + self._delay, self.state.q)
         self.rested = self.rested + self._dt if self.state.at_rest else 0.0
         return step
 

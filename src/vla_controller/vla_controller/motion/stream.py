@@ -19,7 +19,7 @@ from vla_controller.motion.setpoint import Setpoint
 
 Array = npt.NDArray[np.float64]
 
-LEAD = 0.02  # [s] from a tick to where its command begins to differ: it must arrive within that
+LEAD = 0.02  # [s] unless set, from a tick to where its command begins to differ: it must arrive within that
 PAST = 0.03  # [s] of the motion before a tick that its command repeats, for a receiver whose clock is behind
 _LEAST_LEAD = 0.005  # [s] below which a tick is late: the arm will have begun the stop before the command arrives
 _MOST_LEAD = 0.3  # [s] by which commands may run ahead of the clock
@@ -49,9 +49,9 @@ class Command:
 class CommandStream:
     """Makes a command of each setpoint; remembers what the arm was promised."""
 
-    def __init__(self, limits: JointLimits, dt: float) -> None:
-        """``dt`` [s] is the time between setpoints."""
-        self._limits, self._dt = limits, dt
+    def __init__(self, limits: JointLimits, dt: float, lead: float = LEAD) -> None:
+        """``dt`` [s] is the time between setpoints, ``lead`` [s] from a tick to where its command begins to differ."""
+        self._limits, self._dt, self._lead = limits, dt, lead
         self._promised: Motion | None = None  # in absolute time, with the stop at its end
         self._due = -math.inf  # [s] when the last setpoint is reached
         self._ready = -math.inf  # [s] until which the arm crosses a gap
@@ -61,7 +61,7 @@ class CommandStream:
         """Time [s] for which the arm will have followed the last stop before a command of ``now`` [s] can arrive."""
         if self._promised is None or self._promised.times[-1] <= self._due + _NEAR or now + _LEAST_LEAD <= self._due:
             return 0.0
-        return now + LEAD - self._due
+        return now + self._lead - self._due
 
     def command(self, setpoint: Setpoint, now: float, late: float = 0.0) -> Command:
         """The command of the tick at ``now`` [s], which begins ``late`` [s] after the setpoint before was reached."""
@@ -78,7 +78,7 @@ class CommandStream:
         """When ``ahead`` begins [s], and the states promised before that."""
         start, promised = self._start(ahead, now, late), self._promised
         if start is None or promised is None:
-            self._ready = now + LEAD + self._bridge(ahead)
+            self._ready = now + self._lead + self._bridge(ahead)
             self._most_lead = _MOST_LEAD + self._ready - now
             return self._ready, ahead.part(slice(0, 0))
         return start, promised.part(slice(0, int(np.searchsorted(promised.times, start - _NEAR))))
@@ -90,7 +90,7 @@ class CommandStream:
             return None
         k = int(np.searchsorted(promised.times, self._due + late - _NEAR)) if late == 0.0 else -1
         if not np.any(ahead.qd[0]) and not np.any(ahead.qdd[0]) and _meet(promised.q[k], ahead.q[0]):
-            return max(now + LEAD, self._ready, _rests_from(promised))  # time has no meaning at rest
+            return max(now + self._lead, self._ready, _rests_from(promised))  # time has no meaning at rest
         if late > 0.0:
             return self._due + late
         continues = _meet(promised.q[k], ahead.q[0]) and _meet(promised.qd[k], ahead.qd[0])

@@ -130,7 +130,7 @@ class ControllerNode(ManagedNode):
         """Create publishers, subscriptions and services."""
         settings, config = self.settings, self._config
         self._claim = Claim(self, self.arm_topic)
-        self._arm = ArmOutput(self, self._output, self.arm_topic, config, self._dt)
+        self._arm = ArmOutput(self, self._output, self.arm_topic, config, self._dt, self._limits.command_lead)
         self._gripper = Gripper(self, settings, self._controller)
         self._base = None
         if config.base is not None:

@@ -20,7 +20,7 @@ from vla_core.rotation import Pose
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.motion.servo import twist_between
 from vla_controller.motion.setpoint import Setpoint
-from vla_controller.motion.stream import Command, CommandStream
+from vla_controller.motion.stream import LEAD, Command, CommandStream
 from vla_controller.ros import conversions
 
 Array = npt.NDArray[np.float64]
@@ -108,11 +108,13 @@ def find_output(name: str) -> Output:
 class ArmOutput:
     """Publishes setpoints to one receiver."""
 
-    def __init__(self, node: Node, output: Output, topic: str, config: RobotConfig, dt: float) -> None:
-        """``dt`` [s] is the time between setpoints."""
+    def __init__(
+        self, node: Node, output: Output, topic: str, config: RobotConfig, dt: float, lead: float = LEAD
+    ) -> None:
+        """``dt`` [s] is the time between setpoints, ``lead`` [s] the settings' ``command_lead``."""
         self._make, self._config, self._dt = output.make, config, dt
         self._publisher = node.create_publisher(output.message, topic, _DEPTH)
-        self._stream = CommandStream(config.limits, dt) if output.message is JointTrajectory else None
+        self._stream = CommandStream(config.limits, dt, lead) if output.message is JointTrajectory else None
         self._last: Array | None = None
 
     def late(self, now: float) -> float:

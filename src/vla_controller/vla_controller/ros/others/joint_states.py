@@ -29,7 +29,7 @@ class JointStates:
         self._node, self._controller, self._reports, self._gripper = node, controller, reports, gripper
         self._joints, self._frame = list(controller.config.joints), controller.config.base_frame
         self._period, self._last_pose = 1.0 / settings.ee_pose_rate, 0.0
-        self.clock = ArmClock()
+        self.clock = ArmClock(controller.settings.command_lead)
         self._poses = node.create_publisher(PoseStamped, settings.ee_pose_topic, 10)
         self._subscription = node.create_subscription(
             JointState, settings.joint_state_topic, self._on_joint_state, _QOS
