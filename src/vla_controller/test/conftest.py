@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.rig import Bench
+from vla_controller.settings import ControllerSettings
 from vla_core.robot import RobotConfig, load_robot_config
 
 DT = 0.05
@@ -38,6 +39,12 @@ def bench(request: pytest.FixtureRequest, make_bench: Callable[[str], Bench]) ->
 @pytest.fixture
 def fr3(make_bench: Callable[[str], Bench]) -> Bench:
     return make_bench("fr3")
+
+
+@pytest.fixture
+def fixed() -> Bench:
+    """A bench whose latency budget does not follow the policy."""
+    return Bench(ArmController(CONFIG, DT, ControllerSettings(latency="fixed")), DT)
 
 
 @pytest.fixture(params=["fr3", "panda", "wx250s"])

@@ -154,8 +154,8 @@ def test_the_gripper_is_not_lost_between_chunks_that_come_before_they_are_due(be
     assert bench.tick().gripper == 1.0
 
 
-def test_late_steps_are_skipped_and_counted(bench: Bench) -> None:
-    start = bench.pose
+def test_late_steps_are_skipped_and_counted(fixed: Bench) -> None:
+    bench, start = fixed, fixed.pose
     assert bench.send(*[ActionStep(np.array([0.01, 0.0, 0.0]))] * 4, stamp=bench.now - 0.6) is None
     assert bench.controller.intake.steps_late == 2
     bench.tick(30)

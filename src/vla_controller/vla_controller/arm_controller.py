@@ -51,7 +51,7 @@ class ArmController:
         """
         config, settings = self.config, self.settings
         self.log.clear()
-        self._motion = ArmMotion(config, settings, self.kinematics, self.log, self._dt)
+        self.motion = ArmMotion(config, settings, self.kinematics, self.log, self._dt)
         tool = self.kinematics.tool_position
         self.intake = Intake(config, settings, tool, self.log)
         self.trajectories = TrajectoryOwner(config, settings, tool, self.log)
@@ -66,25 +66,25 @@ class ArmController:
     @property
     def at_rest(self) -> bool:
         """Whether the setpoint stands still (or nothing was ever sent), and the mobile base, if there is one."""
-        return self._motion.at_rest
+        return self.motion.at_rest
 
     def withholds(self, now: float) -> bool:
         """Whether setpoints at rest need not be sent: nobody knows where the arm is, and it would leap to them."""
-        return self._motion.rested > _LAST_WORD and self.watch.hindrance(now) is not None
+        return self.motion.rested > _LAST_WORD and self.watch.hindrance(now) is not None
 
     def update_joint_state(self, stamp: float, q: Array, qd: Array) -> bool:
         """Take the arm's measured joints (n,) [rad], [rad/s]; whether they are believed.
 
         Setpoints begin where the arm has stood for a while. Later joint states never move them faster than the limits.
         """
-        sighting = self.watch.update(stamp, q, qd, self._motion.state, led=self.trajectories.active)
+        sighting = self.watch.update(stamp, q, qd, self.motion.state, led=self.trajectories.active)
         if sighting.refusal is not None:
             self.log.add(sighting.refusal)
         if sighting.restart:
             self._begin(sighting.restart)
         elif sighting.hold:
             self.halt(sighting.hold)
-            self._motion.leading = sighting.lead
+            self.motion.leading = sighting.lead
         return self.watch.q is q
 
     def confirm_posture(self, now: float) -> Refusal | None:
@@ -116,7 +116,7 @@ class ArmController:
         """Halt, the gripper too; chunks are refused until a new instruction comes."""
         self.intake.stopped = True
         self.halt(reason)
-        self._motion.forget_gripper()
+        self.motion.forget_gripper()
 
     def disengage(self, reason: str) -> None:
         """Stop and refuse all motion until `engage`."""
@@ -132,7 +132,7 @@ class ArmController:
         """Decelerate as hard as the limits allow and hold until :meth:`reset_estop`."""
         self.permission.estopped = True
         self.halt("emergency stop")
-        self._motion.forget_gripper()
+        self.motion.forget_gripper()
 
     def reset_estop(self) -> Refusal | None:
         """Leave the emergency stop; refused while anything moves. Motion needs a new instruction after that."""
@@ -145,12 +145,12 @@ class ArmController:
 
     def go_home(self, now: float) -> Refusal | None:
         """Move to the robot's home joints from wherever it is; chunks are refused until a new instruction comes."""
-        refusal, state = self.hindrance(now), self._motion.state
+        refusal, state = self.hindrance(now), self.motion.state
         if refusal is not None or state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
         self.halt("going home")
         self.intake.stopped = True
-        self._motion.go(state, now, self.config.home)
+        self.motion.go(state, now, self.config.home)
         return None
 
     def start_trajectory(self, goal: TrajectoryGoal, now: float) -> TrajectoryRun:
@@ -161,18 +161,18 @@ class ArmController:
         Raises:
             GoalError: the goal is not executed; whoever owns the arm keeps it.
         """
-        run = self.trajectories.admit(goal, self._motion.state, self.hindrance(now), now)
+        run = self.trajectories.admit(goal, self.motion.state, self.hindrance(now), now)
         self.halt("replaced by a newer trajectory" if self.trajectories.active else "a trajectory takes the arm")
         self.trajectories.take(run)
         self.intake.stopped = True
-        self._motion.follow_curve(run.curve, "following a trajectory")
+        self.motion.follow_curve(run.curve, "following a trajectory")
         return run
 
     def halt(self, reason: str) -> None:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
         self.intake.situation_changed()
         self.trajectories.end(reason)
-        self._motion.drop(reason)
+        self.motion.drop(reason)
 
     def hindrance(self, now: float) -> Refusal | None:
         """Return why nothing may move at ``now`` [s], whatever is asked for."""
@@ -180,18 +180,18 @@ class ArmController:
 
     def judge(self, chunk: ActionChunk, now: float) -> AcceptedChunk | Refusal:
         """Let a chunk through the gate at time ``now`` [s], or count and return why not; nothing moves yet."""
-        refusal, state = self.hindrance(now) or self.trajectories.refusal(), self._motion.state
+        refusal, state = self.hindrance(now) or self.trajectories.refusal(), self.motion.state
         if refusal is not None or state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
-        return self.intake.judge(chunk, now, self._motion.reference(state))
+        return self.intake.judge(chunk, now, self.motion.reference(state))
 
     def follow(self, accepted: AcceptedChunk, now: float) -> Refusal | None:
         """Follow a chunk that passed the gate, at time ``now`` [s]; it is judged again if the arm was halted since."""
-        state = self._motion.state
+        state = self.motion.state
         if state is None or not self.intake.holds(accepted):
             return self.accept(accepted.chunk, now)
         self.intake.took(accepted)
-        self._motion.follow(accepted, state, now)
+        self.motion.follow(accepted, state, now)
         self.chunks_accepted += 1
         return None
 
@@ -202,12 +202,12 @@ class ArmController:
 
     def coast(self, seconds: float) -> None:
         """The tick is ``seconds`` late: the arm has gone on along the stop that every setpoint ends with."""
-        self._motion.coast(seconds)
+        self.motion.coast(seconds)
 
     def tick(self, now: float) -> Setpoint | None:
         """Advance by one tick at time ``now`` [s]; None while no joint state has come."""
         self._look_around(now)
-        if (motion := self._motion).state is None:
+        if (motion := self.motion).state is None:
             return None
         if self.watch.q is not None:
             self._check_following(self.watch.q, now)
@@ -223,17 +223,17 @@ class ArmController:
     def _begin(self, reason: str) -> None:
         """Setpoints begin at rest where the arm stands."""
         if self.watch.q is not None:
-            self._motion.begin(self.watch.q)
+            self.motion.begin(self.watch.q)
             self.halt(reason)
 
     def _check_following(self, q: Array, now: float) -> None:
         """Hold when the arm does not follow, and lead the setpoint back to it, so that the arm never leaps."""
-        refusal = self._motion.falls_behind(self.watch.stamp, q, self.trajectories.active)
+        refusal = self.motion.falls_behind(self.watch.stamp, q, self.trajectories.active)
         if refusal is not None:
             self.halt(self.log.add(refusal).reason)
-            self._motion.leading = True
-        if self._motion.leading:
-            self._motion.lead(now, q)
+            self.motion.leading = True
+        if self.motion.leading:
+            self.motion.lead(now, q)
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""
@@ -244,6 +244,6 @@ class ArmController:
         if jump is not None:
             self.log.add(jump)
             self.halt("the clock jumped")
-        silence = None if self._motion.state is None else self.watch.fell_silent(now)
+        silence = None if self.motion.state is None else self.watch.fell_silent(now)
         if silence is not None:
             self.halt(self.log.add(silence).reason)

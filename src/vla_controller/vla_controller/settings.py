@@ -6,8 +6,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vla_core.settings import check_settings, setting
+from vla_core.settings import SettingsError, check_settings, setting
 
+LATENCIES = ("adaptive", "fixed")
 GRIPPER_OUTPUTS = ("joint_trajectory", "gripper_command", "parallel_gripper_command")
 
 
@@ -15,9 +16,11 @@ GRIPPER_OUTPUTS = ("joint_trajectory", "gripper_command", "parallel_gripper_comm
 class ControllerSettings:
     """Timing and gate thresholds."""
 
-    latency_budget: float = setting(0.3, "[s] observation stamp to the moment step 0 is due", 0.0, 2.0)
+    latency: str = setting("adaptive", "the latency budget: follows a slow policy, or is fixed", choices=LATENCIES)
+    latency_budget: float = setting(0.3, "[s] observation stamp to the moment step 0 is due; at least", 0.0, 2.0)
+    latency_budget_most: float = setting(2.5, "[s] likewise, at most, for a policy of 1 Hz", 0.0, 5.0)
     smoothing: float = setting(0.06, "[s] over which corners of the reference are rounded", 0.02, 1.0)
-    max_chunk_age: float = setting(1.0, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
+    max_chunk_age: float = setting(1.5, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
     max_chunk_lead: float = setting(0.05, "[s] how far a chunk's stamp may lie in the future", 0.0, 1.0)
     max_step_translation: float = setting(0.15, "[m] tool translation of one step", 0.001, 1.0)
     max_step_rotation: float = setting(math.pi / 3.0, "[rad] tool or joint rotation of one step", 0.01, math.pi)
@@ -49,6 +52,9 @@ class ControllerSettings:
     def __post_init__(self) -> None:
         """Raise SettingsError for a number outside its range."""
         check_settings(self)
+        if self.latency_budget_most < self.latency_budget:
+            least, most = self.latency_budget, self.latency_budget_most
+            raise SettingsError(f"parameter latency_budget_most is {most}; valid: at least latency_budget, {least}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import Workspace
+from vla_controller.intake.latency import Timing
 from vla_controller.intake.targets import pose_targets, schedule
 
 Array = npt.NDArray[np.float64]
@@ -89,7 +90,7 @@ def joint_targets(run: Run, config: RobotConfig, kinematics: Kinematics, latency
     rows: list[tuple[float, float, Array, Array]] = []
     q, box = run.start, Workspace.of(config)
     for arrival, chunk in zip(run.arrivals, run.chunks, strict=True):
-        plan = schedule(chunk, arrival, latency_budget)
+        plan = schedule(chunk, arrival, Timing(latency_budget, chunk.period))
         if not plan.indices:
             continue
         rows = [row for row in rows if row[1] < plan.times[0] - 1e-9]

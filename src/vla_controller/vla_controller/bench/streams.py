@@ -146,8 +146,10 @@ class Source:
         self.sent.append(chunk)
         if controller.accept(chunk, now) is None:
             self.accepted += 1
-            due = chunk.stamp + controller.settings.latency_budget + (len(chunk.steps) - 1) * chunk.period
-            self.last_due = self.bench.elapsed + max(0.0, due - now)
+            settings = controller.settings
+            latest = chunk.stamp + settings.latency_budget_most + (len(chunk.steps) - 1) * chunk.period
+            latest += (len(chunk.steps) - 1) * (settings.latency_budget_most - settings.latency_budget)
+            self.last_due = self.bench.elapsed + max(0.0, min(latest, controller.motion.last_due) - now)
         else:
             self.refused += 1
 
@@ -253,6 +255,15 @@ def _clock(source: Source) -> None:
             bench.tick_without_joint_state()
 
 
+def _slow(source: Source) -> None:
+    """A policy whose inference takes up to 1.3 s, one chunk after the other, and longer or shorter now and then."""
+    if source.due():
+        if source.pace < 0.3 or source.rng.random() < 0.2:
+            source.pace = float(source.rng.choice([0.3, 0.45, 0.6, 1.0, 1.3]))
+            source.period, source.next_time = 0.2, source.bench.now + source.pace
+        source.send(source.chunk(0.8, source.pace + float(source.rng.uniform(-0.05, 0.1))))
+
+
 STREAMS: dict[str, Callable[[Source], None]] = {
     "steady": _steady,
     "zigzag": _zigzag,
@@ -262,4 +273,5 @@ STREAMS: dict[str, Callable[[Source], None]] = {
     "garbage": _garbage,
     "operator": _operator,
     "clock": _clock,
+    "slow": _slow,
 }

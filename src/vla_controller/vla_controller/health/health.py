@@ -29,6 +29,9 @@ def diagnose(setpoint: Setpoint | None, controller: ArmController, times: TickTi
         "state": state.name,
         "chunks_accepted": controller.chunks_accepted,
         "steps_late": controller.intake.steps_late,
+        "latency_budget_ms": f"{1e3 * controller.intake.timing.budget:.0f}",
+        "chunk_delay_ms": f"{1e3 * controller.intake.latency.delay:.0f}",
+        "pace": f"{controller.intake.pace:.2f}",
         "joint_states_from": ", ".join(controller.watch.publishers),
     }
     if setpoint is not None:

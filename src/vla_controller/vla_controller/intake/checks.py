@@ -13,6 +13,7 @@ from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_core.robot import RobotConfig
 from vla_core.rotation import Pose, rotation_between
 
+from vla_controller.intake.latency import LatencyBudget
 from vla_controller.intake.targets import JOINT_MODES, Reference
 from vla_controller.refusals import Refusal
 from vla_controller.settings import ControllerSettings
@@ -29,6 +30,7 @@ class GateContext:
     settings: ControllerSettings
     instruction_id: str | None  # None before the first instruction
     stopped: bool  # halted until a new instruction comes
+    latency: LatencyBudget
     last_order: tuple[float, int] | None  # (stamp, sequence) of the last chunk accepted
     reference: Reference
     tool: Callable[[Array], Array]  # position (3,) [m] of the tool centre point for joints (n,) [rad]

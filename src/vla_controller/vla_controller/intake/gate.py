@@ -21,6 +21,7 @@ from vla_controller.intake.targets import (
     joint_targets,
     pose_targets,
     schedule,
+    steps_of,
 )
 from vla_controller.refusals import Refusal
 
@@ -33,7 +34,9 @@ def judge(chunk: ActionChunk, context: GateContext) -> AcceptedChunk | Refusal:
         refusal = check(chunk, context)
         if refusal is not None:
             return refusal
-    plan = schedule(chunk, context.now, context.settings.latency_budget)
+    latency = context.latency
+    latency.note(chunk.stamp, context.now)
+    plan = schedule(chunk, context.now, latency.timing(chunk.period, steps_of(chunk)), latency.most_late)
     if not plan.indices:
         reason = f"all {plan.late} steps were due before {context.now:.3f} s; the stamp is {chunk.stamp:.3f} s"
         return Refusal("all_steps_late", reason)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from vla_core.action import ActionChunk
@@ -10,6 +11,7 @@ from vla_core.robot import RobotConfig
 
 from vla_controller.intake.checks import Array, GateContext
 from vla_controller.intake.gate import judge
+from vla_controller.intake.latency import LatencyBudget, Timing
 from vla_controller.intake.targets import AcceptedChunk, Reference
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
@@ -25,6 +27,9 @@ class Intake:
         self._config, self._settings, self._tool, self._log = config, settings, tool, log
         self._last_order: tuple[float, int] | None = None
         self._situation = 0
+        self.latency = LatencyBudget(settings)
+        self.timing = Timing(settings.latency_budget, math.nan)  # of the chunk that is followed
+        self.pace = 1.0  # share of its policy's pace at which it is followed
         self.instruction: str | None = None  # id; None before the first
         self.stopped = False  # chunks are refused until a new instruction comes
         self.steps_late = 0  # steps that were already past when their chunk came
@@ -37,6 +42,7 @@ class Intake:
             settings=self._settings,
             instruction_id=self.instruction,
             stopped=self.stopped,
+            latency=self.latency,
             last_order=self._last_order,
             reference=reference,
             tool=self._tool,
@@ -62,8 +68,11 @@ class Intake:
         for change in accepted.changes:
             self._log.add(change)
         self.steps_late += accepted.schedule.late
+        self.timing = accepted.schedule.timing
+        self.pace = accepted.chunk.period / self.timing.period
         self._last_order = (accepted.chunk.stamp, accepted.chunk.sequence)
 
     def clock_went_back(self) -> None:
         """Forget the order of stamps that now lie in the future."""
         self._last_order = None
+        self.latency.clock_went_back()

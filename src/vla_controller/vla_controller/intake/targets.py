@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_core.rotation import Pose, apply_delta, normalise
 
+from vla_controller.intake.latency import Timing
 from vla_controller.refusals import Refusal
 
 Array = npt.NDArray[np.float64]
 
 JOINT_MODES = (ActionMode.JOINT_POSITION, ActionMode.JOINT_DELTA, ActionMode.JOINT_VELOCITY)
+_SOON = 0.25  # of a period that was made longer
 STRETCH = 0.25  # [s] that the way to a step whose time is short may take
 
 
@@ -25,6 +27,13 @@ class Schedule:
     indices: tuple[int, ...]
     times: tuple[float, ...]
     late: int
+    timing: Timing
+    lead: float  # [s] that the way to the first step takes where nothing leads there yet
+
+    def from_rest(self) -> Schedule:
+        """The same for an arm that begins to move with it."""
+        wait = self.timing.from_rest
+        return replace(self, times=tuple(time + wait for time in self.times))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +59,28 @@ class AcceptedChunk:
     situation: int = 0  # the controller's, when the chunk was judged
 
 
-def schedule(chunk: ActionChunk, now: float, latency_budget: float) -> Schedule:
+def steps_of(chunk: ActionChunk) -> int:
+    """Number of steps up to the first that terminates."""
+    return next((k + 1 for k, step in enumerate(chunk.steps) if step.terminate), len(chunk.steps))
+
+
+def schedule(chunk: ActionChunk, now: float, timing: Timing, most_late: float | None = None) -> Schedule:
     """Due times of the steps up to the first that terminates; steps already past are late and skipped.
 
     The last step may be up to one period late and is then done from now on: it would otherwise be lost to a policy
-    that is a little slower than the budget and sends one step at a time.
+    that is a little slower than the budget and sends one step at a time. With ``most_late`` [s] that is so until the
+    observation is that old.
     """
-    count = next((k + 1 for k, step in enumerate(chunk.steps) if step.terminate), len(chunk.steps))
-    due = [chunk.stamp + latency_budget + k * chunk.period for k in range(count)]
+    count, period = steps_of(chunk), timing.period
+    due = [chunk.stamp + timing.budget + k * period for k in range(count)]
     late = sum(time < now for time in due)
-    first = late
-    if late == count and due[-1] >= now - chunk.period:
+    soon = now + _SOON * period if period > chunk.period else now  # the reference is past a step that is due soon
+    first = late if late == count else min(sum(time < soon for time in due), count - 1)
+    if late == count and (due[-1] >= now - period or (most_late is not None and now - chunk.stamp <= most_late)):
         first = count - 1
-    return Schedule(tuple(range(first, count)), tuple(due[first:]), late)
+        due[-1] = max(due[-1], now - period)
+    lead = period if period > chunk.period else min(period, STRETCH)
+    return Schedule(tuple(range(first, count)), tuple(due[first:]), late, timing, lead)
 
 
 def pose_targets(chunk: ActionChunk, commanded: Pose) -> list[Pose]:

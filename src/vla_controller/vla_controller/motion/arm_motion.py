@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,7 @@ class ArmMotion:
         self.state: JointState | None = None  # of the latest setpoint
         self.reason = ""  # why the arm does what it does
         self.leading = False  # the setpoint goes to an arm that does not follow
+        self.last_due = -math.inf  # [s] when the last step of the latest chunk is due
         self.rested = 0.0  # [s] for which the setpoint has stood still
 
     @property
@@ -75,8 +77,10 @@ class ArmMotion:
         """Bend the path, from the setpoint ``state``, towards a chunk that passed the gate."""
         if not self._planner.active:
             self._follower.begin(state)
+            accepted = replace(accepted, schedule=accepted.schedule.from_rest())
         self._planner.follow(accepted, now, state.q)
         self._base.follow(accepted.chunk, accepted.schedule)
+        self.last_due = accepted.schedule.times[-1]
         self._chunk, self._latency, self.reason, self.leading = accepted.chunk, math.nan, "", False
 
     def follow_curve(self, curve: Curve, reason: str) -> None:

@@ -38,7 +38,8 @@ class BaseVelocity:
 
     def follow(self, chunk: ActionChunk, plan: Schedule) -> None:
         """Take over the velocities of a chunk that passed the gate, from its first step that is not late."""
-        rows = [chunk.steps[k].base for k in plan.indices]
+        period = plan.timing.period  # a longer one than the chunk's: slower, over the same way
+        rows = [chunk.steps[k].base * (chunk.period / period) for k in plan.indices]
         if self._config is None:
             if any(row.any() for row in rows):
                 self._log.add(Refusal("no_mobile_base", "a chunk moves a base; this robot's description has none"))
@@ -47,7 +48,7 @@ class BaseVelocity:
         if any(np.any(a != b) for a, b in zip(rows, inside, strict=True)):
             self._log.add(Refusal("base_limit_clamped", f"a base velocity was cut to {self._top.tolist()} m/s, rad/s"))
         kept = bisect_right(self._times, plan.times[0] - 1e-9)
-        self._times = [*self._times[:kept], *plan.times, plan.times[-1] + chunk.period]
+        self._times = [*self._times[:kept], *plan.times, plan.times[-1] + period]
         self._rows = [*self._rows[:kept], *inside, np.zeros(3)]
 
     def halt(self) -> None:

@@ -120,12 +120,12 @@ class Planner:
         self.boxed = True
         if accepted.joints:
             old = None if _replaces(chunk) else self._joints
-            self._position = start_time(old, position, chunk.period, plan)
+            self._position = start_time(old, position, plan)
             self._joints = join(old, present.joints, self._position, plan, accepted.joints)
             self._poses = None
         else:
             path = None if _replaces(chunk) else self._poses
-            self._position = start_time(path, position, chunk.period, plan)
+            self._position = start_time(path, position, plan)
             self._poses = join(path, present.pose, self._position, plan, accepted.poses)
             self._ik_seed, self._joints = present.joints, None
         self._rest_by = max(now, plan.times[-1]) + REST_TIME

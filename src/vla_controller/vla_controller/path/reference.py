@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from vla_core.rotation import Pose, slerp
 
-from vla_controller.intake.targets import STRETCH, Schedule
+from vla_controller.intake.targets import Schedule
 
 Array = npt.NDArray[np.float64]
 Value = TypeVar("Value", Pose, Array)
@@ -82,14 +82,13 @@ def join(
     return Path(tuple(waypoints))
 
 
-def start_time(old: Path[Value] | None, position: float, period: float, plan: Schedule) -> float:
-    """When [s] on the path a new chunk is joined; ``position`` [s] is how far the arm's reference is on the old one,
-    ``period`` [s] that of the chunk's steps.
+def start_time(old: Path[Value] | None, position: float, plan: Schedule) -> float:
+    """When [s] on the path a new chunk is joined; ``position`` [s] is how far the arm's reference is on the old one.
 
-    Where the old path has ended or ends with the chunk, the way to the first step takes at least a period (at most
-    STRETCH): the speed stays what the policy asked for also when a step comes shortly before it is due, or late.
+    Where the old path has ended or ends with the chunk, the way to the first step takes at least the schedule's lead:
+    the speed stays what the policy asked for also when a step comes shortly before it is due, or late.
     """
-    lead = min(period, STRETCH)
+    lead = plan.lead
     if old is None or position >= old.end - 1e-9:
         return min(position, plan.times[0] - lead)
     return position if plan.times[-1] > position + 1e-3 else plan.times[-1] - lead

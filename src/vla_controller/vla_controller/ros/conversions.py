@@ -82,6 +82,8 @@ class TickReport:
     compute_time: float  # [s]
     chunks_accepted: int
     steps_late: int
+    latency_budget: float  # [s]
+    pace: float
     refusals: tuple[tuple[str, int, str], ...]
     waiting: str = ""  # what is missing before the first setpoint
 
@@ -98,6 +100,8 @@ def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequenc
         stamp_to_setpoint=math.nan,
         chunks_accepted=report.chunks_accepted,
         steps_late=report.steps_late,
+        latency_budget=report.latency_budget,
+        pace=report.pace,
         refusals=[Refusal(name=name, count=count, reason=reason) for name, count, reason in report.refusals],
         reason=report.waiting,
     )

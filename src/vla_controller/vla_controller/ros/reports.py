@@ -44,6 +44,8 @@ class Reports:
             compute_time=compute,
             chunks_accepted=controller.chunks_accepted,
             steps_late=controller.intake.steps_late,
+            latency_budget=controller.intake.timing.budget,
+            pace=controller.intake.pace,
             refusals=controller.log.entries(),
             waiting=controller.watch.waiting(),
         )

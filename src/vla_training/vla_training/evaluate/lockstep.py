@@ -52,6 +52,7 @@ class Lockstep:
         self.controller = ArmController(load_robot_config(world.robot.name), self.settings.controller_period)
         self._camera = camera
         self._size = image_size or (1, 1)
+        self._ticks = round(self.settings.policy_period / self.settings.controller_period)
         self._sequence = 0
 
     def forget(self) -> None:
@@ -90,19 +91,23 @@ class Lockstep:
         )
 
     def apply(self, observation: Observation, chunk: ActionChunk) -> Refusal | None:
-        """Let one policy period pass; the chunk reaches the controller when inference would have ended."""
+        """Let one policy period pass; the chunk reaches the controller when inference would have ended.
+
+        Inference that takes longer than a period makes the period longer, as for a policy that does one at a time.
+        """
         refusal: Refusal | None = None
-        ticks = round(self.settings.policy_period / self.settings.controller_period)
         arrival = round(self.settings.inference_time / self.settings.controller_period)
-        for tick in range(ticks):
+        for tick in range(max(self._ticks, arrival + 1)):
             if tick == arrival:
                 refusal = self.controller.accept(self._addressed(observation, chunk), self.world.time)
+                if tick >= self._ticks:
+                    break
             self._tick()
         return refusal
 
     def hold(self) -> None:
         """Let one policy period pass without a chunk."""
-        for _ in range(round(self.settings.policy_period / self.settings.controller_period)):
+        for _ in range(self._ticks):
             self._tick()
 
     def _tick(self) -> None:
