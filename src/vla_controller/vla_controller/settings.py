@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from vla_core.settings import SettingsError, check_settings, setting
 
+JOININGS = ("latest", "weighted", "ensemble")
+AGGREGATES = ("weighted_average", "latest_only", "average", "conservative")
 LATENCIES = ("adaptive", "fixed")
 GRIPPER_OUTPUTS = ("joint_trajectory", "gripper_command", "parallel_gripper_command")
 
@@ -19,6 +21,9 @@ class ControllerSettings:
     latency: str = setting("adaptive", "the latency budget: follows a slow policy, or is fixed", choices=LATENCIES)
     latency_budget: float = setting(0.3, "[s] observation stamp to the moment step 0 is due; at least", 0.0, 2.0)
     latency_budget_most: float = setting(2.5, "[s] likewise, at most, for a policy of 1 Hz", 0.0, 5.0)
+    joining: str = setting("latest", "how a chunk is joined to what earlier ones said", choices=JOININGS)
+    joining_aggregate: str = setting("weighted_average", "of joining:=weighted, by LeRobot's names", choices=AGGREGATES)
+    joining_decay: float = setting(0.01, "of joining:=ensemble: weights are exp(-decay * i), 0 the oldest", -10.0, 10.0)
     smoothing: float = setting(0.06, "[s] over which corners of the reference are rounded", 0.02, 1.0)
     max_chunk_age: float = setting(1.5, "[s] observation stamp to arrival of a chunk", 0.05, 10.0)
     max_chunk_lead: float = setting(0.05, "[s] how far a chunk's stamp may lie in the future", 0.0, 1.0)

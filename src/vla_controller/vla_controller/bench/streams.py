@@ -147,7 +147,7 @@ class Source:
         if controller.accept(chunk, now) is None:
             self.accepted += 1
             settings = controller.settings
-            latest = chunk.stamp + settings.latency_budget_most + (len(chunk.steps) - 1) * chunk.period
+            latest = chunk.stamp + 1.5 * settings.latency_budget_most + (len(chunk.steps) - 1) * chunk.period
             latest += (len(chunk.steps) - 1) * (settings.latency_budget_most - settings.latency_budget)
             self.last_due = self.bench.elapsed + max(0.0, min(latest, controller.motion.last_due) - now)
         else:

@@ -86,4 +86,5 @@ class LatencyBudget:
         share = min(1.0, (gap - _TOLERANCE) / _RAMP)
         longer = share * (gap + max(_LEAST_MARGIN, _MARGIN * self._time)) / steps
         longer = min(longer, self._most - self._least)
-        return Timing(self._least + longer, period + longer, share * max(0.0, self._time - self.delay))
+        interval = min(max(0.0, self._time - self.delay), 0.5 * self._most)
+        return Timing(self._least + longer, period + longer, share * interval)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +15,15 @@ from vla_core.rotation import Pose
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import Workspace
-from vla_controller.intake.targets import AcceptedChunk, Reference
+from vla_controller.intake.targets import AcceptedChunk, Reference, Schedule
+from vla_controller.path.joining import Joining, mean_joints, mean_pose
 from vla_controller.path.reference import Path, Waypoint, join, sample_joints, sample_pose, start_time
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.trajectory.curve import Curve
 
 Array = npt.NDArray[np.float64]
+Value = TypeVar("Value", Pose, Array)
 
 _IK_ITERATIONS = 3  # in a tick; what remains is made up for in the next
 REST_TIME = 0.5  # [s] after the last due step in which the arm comes to rest, come what may
@@ -40,6 +44,8 @@ class Planner:
         self._poses: Path[Pose] | None = None
         self._joints: Path[Array] | None = None
         self._curve: Curve | None = None
+        self._joining = Joining[Pose](settings, sample_pose, mean_pose)
+        self._joining_joints = Joining[Array](settings, sample_joints, mean_joints)
         self._ik_seed = config.home
         self._openings: list[tuple[float, float]] = []  # when due [s], gripper opening
         self._position = -math.inf
@@ -49,6 +55,7 @@ class Planner:
 
     def clear(self) -> None:
         """Drop the path; gripper and counts stay."""
+        self._forget_predictions()
         self._poses = self._joints = self._curve = None
         self._openings = []
 
@@ -119,19 +126,32 @@ class Planner:
         position = self._position if self.active else now + self._settings.smoothing
         self.boxed = True
         if accepted.joints:
-            old = None if _replaces(chunk) else self._joints
+            old = self._kept(chunk, self._joints)
+            targets = _followed(self._joining_joints, old, plan, accepted.joints)
             self._position = start_time(old, position, plan)
-            self._joints = join(old, present.joints, self._position, plan, accepted.joints)
+            self._joints = join(old, present.joints, self._position, plan, targets)
             self._poses = None
         else:
-            path = None if _replaces(chunk) else self._poses
+            path = self._kept(chunk, self._poses)
+            poses = _followed(self._joining, path, plan, accepted.poses)
             self._position = start_time(path, position, plan)
-            self._poses = join(path, present.pose, self._position, plan, accepted.poses)
+            self._poses = join(path, present.pose, self._position, plan, poses)
             self._ik_seed, self._joints = present.joints, None
         self._rest_by = max(now, plan.times[-1]) + REST_TIME
         openings = [(due, chunk.steps[k].gripper) for k, due in zip(plan.indices, plan.times, strict=True)]
         self._openings = [item for item in self._openings if item[0] < plan.times[0]]
         self._openings += [(due, min(1.0, max(0.0, g))) for due, g in openings if not math.isnan(g)]
+
+    def _kept(self, chunk: ActionChunk, path: Path[Value] | None) -> Path[Value] | None:
+        """Return what earlier chunks still had to do; None where the chunk drops it, or says something else."""
+        if path is None or _replaces(chunk):
+            self._forget_predictions()
+            return None
+        return path
+
+    def _forget_predictions(self) -> None:
+        self._joining.clear()
+        self._joining_joints.clear()
 
     def follow_curve(self, curve: Curve) -> None:
         """Replace the path by a planned trajectory."""
@@ -150,6 +170,14 @@ class Planner:
         self.boxed = self._box.excess(self._kinematics.fk(setpoint).position) == 0.0
         self._poses, self._rest_by, self._position = None, math.inf, now
         self._openings = []
+
+
+def _followed(
+    joining: Joining[Value], old: Path[Value] | None, plan: Schedule, targets: Sequence[Value]
+) -> dict[int, Value]:
+    """Return where each step that is not late leads to, after it was joined to what earlier chunks said."""
+    joined = joining.join(old, plan.times, [targets[k] for k in plan.indices])
+    return dict(zip(plan.indices, joined, strict=True))
 
 
 def _towards(joints: Array, before: Array, reach: Array) -> Array:

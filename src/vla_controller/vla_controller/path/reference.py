@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -67,7 +67,7 @@ def sample_joints(path: Path[Array], time: float) -> Array:
 
 
 def join(
-    old: Path[Value] | None, present: Value, start: float, plan: Schedule, targets: Sequence[Value]
+    old: Path[Value] | None, present: Value, start: float, plan: Schedule, targets: Mapping[int, Value]
 ) -> Path[Value]:
     """Path from ``present`` at ``start`` [s] through what ``old`` still has before the first new step, then on.
 
