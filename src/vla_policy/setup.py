@@ -36,6 +36,7 @@ setup(
         "console_scripts": [
             "policy_node = vla_policy.policy_node:main",
             "serve = vla_policy.serve.command:main",
+            "serve_test = vla_policy.remote.check.command:main",
         ],
         "vla_policy.policies": [
             "rt1 = vla_policy.rt1.policy:create",

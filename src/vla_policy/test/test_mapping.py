@@ -361,7 +361,7 @@ def test_a_chunk_that_the_map_cannot_say_is_refused() -> None:
     rng = np.random.default_rng(5)
     seen = observed(rng)
     droid = load_map("openpi_droid").for_robot(FR3)
-    with pytest.raises(ActionValueError, match="a chunk of ee_delta .* cannot be sent as joint_velocity"):
+    with pytest.raises(ActionValueError, match=r"a chunk of ee_delta .* cannot be sent as joint_velocity"):
         encode_actions(droid, random_chunk(rng, seen, ActionMode.EE_DELTA, DeltaReference.OBSERVED), seen)
     rt1 = load_map("rt1").for_robot(FR3)
     with pytest.raises(ActionValueError, match="its start is the controller's"):

@@ -191,7 +191,7 @@ def test_create_waits_for_a_server_and_refuses_what_cannot_be(policy_servers: Mo
         ({"server": "ftp://x"}, "valid are ws://"),
         ({"server": url, "token_file": str(empty)}, "token_file .* is empty"),
         ({"server": url, "token_file": "/nowhere"}, "token_file /nowhere cannot be read"),
-        ({"server": url, "reply_timeout": 0.0}, "reply_timeout is 0.0"),
+        ({"server": url, "reply_timeout": 0.0}, "reply_timeout is 0.0; valid: a number .* from 0.01 to 600"),
         ({"server": url.replace("ws", "wss"), "ca_file": "/nowhere"}, "TLS files /nowhere"),
     ):
         with pytest.raises(ConfigurationError, match=words):

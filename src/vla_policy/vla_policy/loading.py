@@ -8,12 +8,14 @@ from vla_core.robot import load_robot_config
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.errors import ConfigurationError
+from vla_policy.own_options import parse_options
 from vla_policy.policy import Policy, PolicyConfig
 from vla_policy.registry import create
 from vla_policy.replay.policy import RecordingPolicy
 from vla_policy.settings import Settings
 
 OPTIONS = ("decode", "temperature", "beams", "dtype", "quantization", "plan", "min_legal_mass", "compile")
+REMOTE_OPTIONS = ("server", "token_file")
 NO_LOW = (-math.inf, -math.inf, -math.inf)
 NO_HIGH = (math.inf, math.inf, math.inf)
 
@@ -56,7 +58,14 @@ def policy_config(settings: Settings) -> PolicyConfig:
         threads=settings.threads,
         options={name: getattr(settings, name) for name in OPTIONS},
         limits=motion_limits(settings),
+        own_options=own_options(settings),
     )
+
+
+def own_options(settings: Settings) -> dict[str, str]:
+    """Return the options of the policy alone. Raises ConfigurationError."""
+    given = {name: getattr(settings, name) for name in REMOTE_OPTIONS}
+    return {**{name: text for name, text in given.items() if text}, **parse_options(settings.policy_options)}
 
 
 def motion_limits(settings: Settings) -> MotionLimits | None:

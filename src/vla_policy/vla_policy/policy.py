@@ -95,7 +95,7 @@ class PolicyConfig:
     name of the robot that it drives, empty when unknown; observation_map: what it sees and says, for this robot;
     period_s: time between the steps of a chunk [s]; threads: for the numerical library, 0 leaves its own choice;
     options: a policy's own settings by name; limits: where and how fast the robot may move, for a policy that keeps to
-    them by itself.
+    them by itself; own_options: options of this policy alone as texts, which the registry adds to `options`.
     """
 
     checkpoint: str = ""
@@ -106,6 +106,12 @@ class PolicyConfig:
     threads: int = 0
     options: Mapping[str, str | float | bool] = field(default_factory=dict)
     limits: MotionLimits | None = None
+    own_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """OPTIONS of the module of a policy that has none of its own (`vla_policy.own_options`)."""
 
 
 class Policy(ABC):

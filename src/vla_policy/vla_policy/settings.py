@@ -26,6 +26,9 @@ class Settings:
     max_instruction_age: float = setting(60.0, "[s] a task given longer ago than this is not begun", 0.1, 86400.0)
     terminate_chunks: int = setting(2, "chunks in a row that must say terminate before the task is done", 1, 100)
     ask_timeout: float = setting(30.0, "[s] after which a question counts as not answered", 0.1, 3600.0)
+    policy_options: str = setting("", "options of this policy alone: name=value name=value; an unknown one is listed")
+    server: str = setting("", "for policy remote: address of the policy server, such as ws://localhost:8000")
+    token_file: str = setting("", "for policy remote: file whose first line is the token that the server wants")
     # For policies that are language models (rt2); others ignore what follows, down to angular_speed.
     decode: str = setting("auto", "how action tokens are chosen among the legal ones", choices=DECODE)
     temperature: float = setting(1.0, "of decode:=sample; below 1 keeps to what is likely", 0.01, 100.0)

@@ -47,17 +47,13 @@ class RemotePolicy(Policy):
         self._link = Link(server, options, self._accept)
         self._map = observation_map
         self.camera_names = tuple(camera.name for camera in observation_map.cameras)
+        self._metadata: Mapping[str, Any] = {}
         self._own = False  # whether the server is one of this repository
         self._served = ""  # name of the policy that such a server runs
         self._token_constrained = False
         self._instruction, self._begins = "", True
         self._in_use = threading.Lock()  # a closed socket must not be one that another thread waits on
         self._history = ImageHistory((0.0,))
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """(height, width) [px] of the map's first camera."""
-        return self._map.reference.height_width
 
     @property
     def checkpoint(self) -> str:
@@ -70,9 +66,18 @@ class RemotePolicy(Policy):
         served = f" {self._served}" if self._served else ""
         return f"remote{served}, {'' if self._token_constrained else 'not '}token-constrained"
 
-    def connect(self) -> None:
-        """Connect now. Raises UnavailableError, or ConfigurationError where server and map do not go together."""
+    @property
+    def observation_map(self) -> ObservationMap:
+        """The map, completed by the server's metadata once it is connected."""
+        return self._map
+
+    def connect(self) -> Mapping[str, Any]:
+        """Connect now and return what the server tells about itself.
+
+        Raises UnavailableError, or ConfigurationError where server and map do not go together.
+        """
         self._link.connect()
+        return self._metadata
 
     def reset(self, instruction: str) -> None:
         """Begin a new task; the server is told with the next observation."""
@@ -112,6 +117,7 @@ class RemotePolicy(Policy):
 
     def _accept(self, metadata: Mapping[str, Any]) -> None:
         """Take a new connection: complete the map by the server's metadata, or refuse the server."""
+        self._metadata = metadata
         about = metadata.get("vla")
         self._own = isinstance(about, dict)
         self._served = str(about.get("policy", "")) if isinstance(about, dict) else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 
 from vla_policy.errors import CheckpointError, InstructionError
-from vla_policy.policy import Answer, Observation, Policy, PolicyConfig
+from vla_policy.policy import Answer, NoOptions, Observation, Policy, PolicyConfig
 from vla_policy.replay.recording import FORMAT, Episode, chunk_to_dict, read_recording
 
 
@@ -102,6 +102,9 @@ class ReplayPolicy(Policy):
             self._period_s,
             (ActionStep(terminate=True),),
         )
+
+
+OPTIONS = NoOptions
 
 
 def create(config: PolicyConfig) -> ReplayPolicy:

@@ -26,7 +26,7 @@ from vla_policy.errors import (
     ObservationError,
     PolicyError,
 )
-from vla_policy.policy import BatchPolicy, Observation, PolicyConfig, blank_observation
+from vla_policy.policy import BatchPolicy, NoOptions, Observation, PolicyConfig, blank_observation
 from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vla_policy.rt1.history import History
 from vla_policy.rt1.instruction import InstructionEncoder
@@ -209,6 +209,9 @@ def _checked_space(checkpoint: Checkpoint) -> ActionSpace:
             f"the network has {network.action_dims} of {network.bins}"
         )
     return space
+
+
+OPTIONS = NoOptions
 
 
 def create(config: PolicyConfig) -> RT1Policy:

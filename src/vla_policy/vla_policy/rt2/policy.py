@@ -233,6 +233,9 @@ class RT2Policy(BatchPolicy):
         return self._backend.inputs([seen.image for seen in observations], prompts, self._info.prompt.suffix, room)
 
 
+OPTIONS = Options
+
+
 def create(config: PolicyConfig) -> RT2Policy:
     """Load, check and warm up. Raises CheckpointError (missing, damaged, other robot) and ConfigurationError."""
     options = options_from(config.options)

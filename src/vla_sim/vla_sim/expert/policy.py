@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
 from vla_policy.errors import InstructionError, ObservationError
-from vla_policy.policy import Observation, Policy, PolicyConfig
+from vla_policy.policy import NoOptions, Observation, Policy, PolicyConfig
 
 from vla_sim.expert.expert import expert_action, state_of
 from vla_sim.task.task import Task, TaskError, parse_task
@@ -44,6 +44,9 @@ class ExpertPolicy(Policy):
         done = bool(action.done[0])
         step = ActionStep(translation=action.translation[0], gripper=float(action.opening[0]), terminate=done)
         return ActionChunk(observation.stamp, ActionMode.EE_DELTA, DeltaReference.OBSERVED, self._period_s, (step,))
+
+
+OPTIONS = NoOptions
 
 
 def create(config: PolicyConfig) -> ExpertPolicy:
