@@ -42,6 +42,7 @@ setup(
             "rt1 = vla_policy.rt1.policy:create",
             "rt2 = vla_policy.rt2.policy:create",
             "replay = vla_policy.replay.policy:create",
+            "edge = vla_policy.edge.policy:create",
             "remote = vla_policy.remote.policy:create",
         ],
     },

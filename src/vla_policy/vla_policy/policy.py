@@ -26,7 +26,8 @@ class Observation:
     stamp: capture time of the first image, the reference camera's [s]; images: each (H, W, 3) uint8 rgb, by the
     camera's name in the observation map; joint_position [rad] or [m]; ee_position [m]; gripper_width: distance between
     the finger pads [m], NaN when unknown; scene: simulator ground truth by object name, each (7,) position [m] and
-    quaternion xyzw, only for policies with `uses_scene`.
+    quaternion xyzw, only for policies with `uses_scene`; encoded: what `Policy.encode` made of the images elsewhere,
+    which are blank then.
     """
 
     stamp: float
@@ -37,6 +38,7 @@ class Observation:
     ee_quaternion_xyzw: FloatArray  # (4,)
     gripper_width: float
     scene: Mapping[str, FloatArray] | None = None
+    encoded: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Raise ObservationError where a shape or a number is not usable."""
@@ -133,6 +135,19 @@ class Policy(ABC):
     def checkpoint(self) -> str:
         """Name or path of what was loaded; empty when there is none."""
         return ""
+
+    @property
+    def encoder_id(self) -> str:
+        """What the weights of `encode` are known by, the same wherever they are loaded; empty without an encoder."""
+        return ""
+
+    def encode(self, observation: Observation) -> NDArray[np.float32]:
+        """Return what the policy's vision encoder makes of the images, under the task given to `reset`.
+
+        A policy that has it accepts it as `Observation.encoded`, so that the encoder may run on the robot and the rest
+        elsewhere. Raises ConfigurationError where the policy has no encoder of its own, which is the default.
+        """
+        raise ConfigurationError(f"policy {self.name} has no vision encoder apart; valid is to send images")
 
     @abstractmethod
     def reset(self, instruction: str) -> None:

@@ -14,7 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from vla_core.files import replacing, write_text
 
-from vla_policy.errors import CheckpointError
+from vla_policy.action.space import ActionSpace
+from vla_policy.action.steps import check_space
+from vla_policy.errors import ActionSpaceError, CheckpointError
 from vla_policy.rt1.config import ConfigError, RT1Config
 from vla_policy.rt1.network import RT1Network
 
@@ -26,6 +28,7 @@ __all__ = [
     "load_checkpoint",
     "read_info",
     "save_checkpoint",
+    "space_of",
 ]
 
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -155,6 +158,21 @@ def _check_weights(path: Path, wanted: Mapping[str, torch.Tensor], found: Mappin
 def _difference(has: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     keys = [key for key in sorted({*has, *wanted}) if has.get(key) != wanted.get(key)]
     return "; ".join(f"{key}: the checkpoint has {has.get(key)!r}, asked for {wanted.get(key)!r}" for key in keys)[:600]
+
+
+def space_of(checkpoint: Checkpoint) -> ActionSpace:
+    """Return the action space of a checkpoint. Raises CheckpointError where it is not valid or not the network's."""
+    try:
+        space = check_space(ActionSpace.from_dict(checkpoint.info.action_space))
+    except ActionSpaceError as error:
+        raise CheckpointError(f"the checkpoint's action space is not valid: {error}") from error
+    network = checkpoint.info.network
+    if (len(space.dimensions), space.bins) != (network.action_dims, network.bins):
+        raise CheckpointError(
+            f"action space {space.name} has {len(space.dimensions)} dimensions of {space.bins} bins; "
+            f"the network has {network.action_dims} of {network.bins}"
+        )
+    return space
 
 
 def find_checkpoint(name: str, robot: str) -> Path:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -132,6 +133,14 @@ class RT1Network(nn.Module):
         vector = self.condition(instruction).repeat_interleave(steps, dim=0)
         tokens = self.frame_tokens(self.early_features(images.flatten(0, 1)), vector)
         return self.decode(tokens.view(batch, steps, *tokens.shape[1:]), proprio)
+
+    def encoder_digest(self) -> str:
+        """Return a digest of the weights that image tokens depend on: image tokenizer and instruction pooling."""
+        digest = hashlib.sha256()
+        for part in (self.tokenizer, self.pooling):
+            for name, value in sorted(part.state_dict().items()):
+                digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @torch.no_grad()
     def set_proprio_statistics(self, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor) -> None:

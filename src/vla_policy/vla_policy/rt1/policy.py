@@ -12,22 +12,21 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from vla_core.action import ActionChunk
 
 from vla_policy.action.space import ActionSpace
-from vla_policy.action.steps import check_space, step_from_vector
+from vla_policy.action.steps import step_from_vector
 from vla_policy.action.token_chunk import token_chunk
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.devices import chosen_device
 from vla_policy.errors import (
-    ActionSpaceError,
-    CheckpointError,
     InstructionError,
     ObservationError,
     PolicyError,
 )
 from vla_policy.policy import BatchPolicy, NoOptions, Observation, PolicyConfig, blank_observation
-from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, space_of
 from vla_policy.rt1.history import History
 from vla_policy.rt1.instruction import InstructionEncoder
 from vla_policy.rt1.proprio import check_channels
@@ -66,7 +65,7 @@ class RT1Policy(BatchPolicy):
         Raises CheckpointError when the action space does not fit the network.
         """
         self._config, self._source, self._decoding = checkpoint.info.network, source, decoding
-        self._space = _checked_space(checkpoint)
+        self._space = space_of(checkpoint)
         check_channels(self._config.proprio)
         self._tokenizer = ActionTokenizer(self._space)
         self._device = torch.device(device)
@@ -138,29 +137,59 @@ class RT1Policy(BatchPolicy):
         """Forget the task."""
         self._history.begin(None)
 
+    @property
+    def encoder_id(self) -> str:
+        """Digest of the weights that the image tokens depend on."""
+        return self._network.encoder_digest()
+
+    def encode(self, observation: Observation) -> NDArray[np.float32]:
+        """Return the image tokens (tokens, d_model). Raises ObservationError, InstructionError before `reset`."""
+        self._check_sight(observation)
+        tokens: NDArray[np.float32] = self._frames([self], [observation])[0].cpu().numpy()
+        return tokens
+
     def _checked(self, observation: Observation) -> NDArray[np.float32] | PolicyError:
         """Return the robot's state (p,), or what makes this observation or the task unusable."""
-        height, width = observation.image.shape[:2]
         try:
-            _ = self._history.condition
-            if (height, width) != self.image_size:
-                needed = f"the network needs {self.image_size[0]}x{self.image_size[1]}"
-                raise ObservationError(f"image is {height}x{width} (height x width); {needed}")
+            self._check_sight(observation)
             return self._history.proprio(self._config.proprio, observation)
         except PolicyError as error:
             return error
 
-    @torch.inference_mode()
+    def _check_sight(self, observation: Observation) -> None:
+        _ = self._history.condition
+        height, width = observation.image.shape[:2]
+        if (height, width) != self.image_size:
+            needed = f"the network needs {self.image_size[0]}x{self.image_size[1]}"
+            raise ObservationError(f"image is {height}x{width} (height x width); {needed}")
+        shape = (self._config.tokens_per_frame, self._config.d_model)
+        if observation.encoded is not None and observation.encoded.shape != shape:
+            raise ObservationError(f"image tokens are {observation.encoded.shape}; the network needs {shape}")
+
     def _remember(
         self, sessions: Sequence[Self], observations: Sequence[Observation], states: Sequence[NDArray[np.float32]]
     ) -> None:
         """Add each session's frame, the only one whose tokens are computed."""
-        images = torch.from_numpy(np.stack([seen.image for seen in observations])).to(self._device)
-        conditions = torch.cat([session._history.condition for session in sessions])
-        tokens = self._network.frame_tokens(self._network.early_features(images), conditions)
         proprio = torch.from_numpy(np.stack(states)).to(self._device)
-        for session, seen, frame, state in zip(sessions, observations, tokens, proprio, strict=True):
+        frames = self._frames(sessions, observations)
+        for session, seen, frame, state in zip(sessions, observations, frames, proprio, strict=True):
             session._history.add(seen.stamp, frame, state)
+
+    @torch.inference_mode()
+    def _frames(self, sessions: Sequence[Self], observations: Sequence[Observation]) -> list[Tensor]:
+        """Return each frame's tokens (n, d_model): those that came with it, and of all others' images in one pass."""
+        frames = {
+            i: torch.from_numpy(seen.encoded).to(self._device)
+            for i, seen in enumerate(observations)
+            if seen.encoded is not None
+        }
+        seeing = [i for i in range(len(observations)) if i not in frames]
+        if seeing:
+            images = torch.from_numpy(np.stack([observations[i].image for i in seeing])).to(self._device)
+            conditions = torch.cat([sessions[i]._history.condition for i in seeing])
+            tokens = self._network.frame_tokens(self._network.early_features(images), conditions)
+            frames |= dict(zip(seeing, tokens, strict=True))
+        return [frames[i] for i in range(len(observations))]
 
     @torch.inference_mode()
     def _probabilities(self, sessions: Sequence[Self]) -> NDArray[np.float64]:
@@ -195,20 +224,6 @@ def _local_mean_offset(probabilities: NDArray[np.float64], mode: int) -> float:
     """Mean bin around `mode`, minus `mode`. [bins]"""
     bins = np.arange(max(mode - NEIGHBOURS, 0), min(mode + NEIGHBOURS + 1, len(probabilities)))
     return float(np.average(bins, weights=probabilities[bins]) - mode)
-
-
-def _checked_space(checkpoint: Checkpoint) -> ActionSpace:
-    try:
-        space = check_space(ActionSpace.from_dict(checkpoint.info.action_space))
-    except ActionSpaceError as error:
-        raise CheckpointError(f"the checkpoint's action space is not valid: {error}") from error
-    network = checkpoint.info.network
-    if (len(space.dimensions), space.bins) != (network.action_dims, network.bins):
-        raise CheckpointError(
-            f"action space {space.name} has {len(space.dimensions)} dimensions of {space.bins} bins; "
-            f"the network has {network.action_dims} of {network.bins}"
-        )
-    return space
 
 
 OPTIONS = NoOptions

@@ -57,12 +57,13 @@ class LocalEngine(Engine):
         self._taken = False
 
     def describe(self) -> Mapping[str, Any]:
-        """Return name, checkpoint and image size [pixels] of the policy."""
+        """Return name, checkpoint, image size [pixels] and encoder of the policy."""
         size = self._policy.image_size
         return {
             "policy": self._policy.name,
             "checkpoint": self._policy.checkpoint,
             "image_size": None if size is None else list(size),
+            "encoder": self._policy.encoder_id,
         }
 
     @property

@@ -3,7 +3,8 @@
 
 A message is a flat map by the observation map's keys. Besides, all of them optional: `vla/reset` (bool) begins the task
 anew; `vla/stamp` [s] is the time of capture on the client's clock, by which a history knows pauses. An image is an
-array (height, width, 3) uint8, or the bytes of a JPEG file of that size.
+array (height, width, 3) uint8, or the bytes of a JPEG file of that size. In place of all images `vla/encoded` may hold
+what the policy's vision encoder made of them on the client's side, float16 or float32.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from vla_policy.policy import Observation
 from vla_policy.remote.codecs import openpi
 from vla_policy.remote.codecs.arrays import short
 
-RESET, STAMP = "vla/reset", "vla/stamp"
+RESET, STAMP, ENCODED = "vla/reset", "vla/stamp", "vla/encoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,22 @@ def read_request(message: bytes, observation_map: ObservationMap, now: float) ->
         raise ObservationError(f"{RESET} is {short(reset)}; valid are true and false")
     if isinstance(stamp, bool) or not isinstance(stamp, int | float | np.number) or not math.isfinite(stamp):
         raise ObservationError(f"{STAMP} is {short(stamp)}; valid is a finite number [s]")
+    encoded = _encoded(given, observation_map) if ENCODED in given else None
     for camera in observation_map.cameras:
         if isinstance(value := given.get(camera.key), bytes):
             given[camera.key] = decode_jpeg(value, camera)
     observation, instruction = decode_observation(observation_map, _arrays(given), float(stamp))
-    return Request(observation, instruction, reset)
+    return Request(replace(observation, encoded=encoded), instruction, reset)
+
+
+def _encoded(given: dict[str, Any], observation_map: ObservationMap) -> NDArray[np.float32]:
+    """Take the encoder's output out of a message and put blank images in. Raises ObservationError."""
+    value = given.pop(ENCODED)
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not np.isfinite(value).all():
+        raise ObservationError(f"{ENCODED} is {short(value)}; valid are finite numbers, float16 or float32")
+    for camera in observation_map.cameras:
+        given.setdefault(camera.key, np.zeros((*camera.height_width, 3), np.uint8))
+    return value.astype(np.float32)
 
 
 def decode_jpeg(data: bytes, camera: Camera) -> NDArray[np.uint8]:
