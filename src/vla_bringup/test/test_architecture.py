@@ -25,6 +25,7 @@ MAY_IMPORT = {
     },  # the expert is a Policy
     "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_controller", "vla_sim"},
     "vla_bringup": {"vla_core"},
+    "vla_doctor": {"vla_core"},
     "vla_demo": {"vla_core", "vla_msgs", "vla_bringup"},
 }
 
