@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,19 @@ class RemotePolicy(Policy):
 
     name = "remote"
 
-    def __init__(self, server: RemoteServer, observation_map: ObservationMap, options: Options) -> None:
-        """Prepare; `connect` or the first inference connects. observation_map: bound to a robot."""
+    def __init__(
+        self,
+        server: RemoteServer,
+        observation_map: ObservationMap,
+        options: Options,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; `connect` or the first inference connects.
+
+        observation_map: bound to a robot; clock: [s], by which attempts to connect are spaced.
+        """
         self._server, self._template, self._options = server, observation_map, options
-        self._link = Link(server, options, self._accept)
+        self._link = Link(server, options, self._accept, clock)
         self._map = observation_map
         self.camera_names = tuple(camera.name for camera in observation_map.cameras)
         self._metadata: Mapping[str, Any] = {}

@@ -23,6 +23,7 @@ from vla_training.run.arguments import Parser, natural, positive
 
 PARTS = {  # part: keys of the JSON file that it writes; the module of its name measures it
     "fleet": ("fleet",),
+    "faults": ("faults",),
 }
 ROBOTS = (1, 2, 4, 8, 16)
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=natural, default=7)
     parser.add_argument("--robots", type=positive, nargs="+", default=list(ROBOTS), help="of part fleet")
     parser.add_argument("--seconds", type=float, default=8.0, help="[s] least time for each number of part fleet")
+    parser.add_argument("--faults", type=positive, default=1000, help="of part faults (default 1000)")
     parser.add_argument("--threads", type=natural, default=1, help="of the server's numerical library (default 1)")
     parser.add_argument("--out", type=Path, default=Path("out/bench/remote.json"), help="the picture is put beside it")
 
