@@ -239,6 +239,74 @@ def test_malformed_states_are_told_and_survived(camera):
     camera.diagnosis(STATE_STATUS, "frame 'moon' refused; valid: 'fr3_link0'")
 
 
+MAP = """
+format: vla_observation_map/1
+cameras:
+  - {name: front, key: image, topic: /m/front, size: [24, 32], fit: crop, interpolation: area}
+  - name: wrist
+    key: wrist_image
+    topic: /m/wrist
+    transport: compressed
+    size: [16, 16]
+    fit: pad
+    rotate: 90
+    max_age_s: 0.2
+prompt: prompt
+action: {mode: ee_delta, parts: [{part: translation}]}
+"""
+
+
+def test_every_camera_of_a_map_is_in_the_observation_and_a_missing_one_is_named(start_node, bench, tmp_path):
+    (tmp_path / "two.yaml").write_text(MAP)
+    process = start_node(CAMERA_NODE, observation_map=tmp_path / "two.yaml", observation_topic="/m/out")
+    process.wait_for("waiting for images")
+    bench.listen(Observation, "/m/out", BEST_EFFORT)
+    bench.spin_until(lambda: bench.node.count_publishers("/m/out") > 0)
+    front, wrist = picture(1), picture(2, 40, 60)
+    sent = 0
+
+    def send(both: bool) -> None:
+        nonlocal sent
+        sent += 1
+        stamp = fresh_ns()
+        if both:
+            data = cv2.imencode(".png", cv2.cvtColor(np.roll(wrist, sent, axis=1), cv2.COLOR_RGB2BGR))[1].tobytes()
+            bench.send(
+                "/m/wrist/compressed", stamped(CompressedImage(format="png", data=data), stamp + 7 * MS, "hand"), 5
+            )
+        bench.send("/m/front", raw(np.roll(front, sent, axis=1), stamp), 5)
+        bench.spin(0.1)
+
+    def seen(both: bool, wanted):
+        def arrived() -> bool:
+            send(both)
+            return any(map(wanted, bench.received["/m/out"]))
+
+        bench.spin_until(arrived)
+        return next(message for message in bench.received["/m/out"] if wanted(message))
+
+    alone = seen(False, lambda message: message.missing)
+    assert ([image.name for image in alone.images], list(alone.missing)) == (["front"], ["wrist"])
+    assert list(alone.missing_reasons) == ["no usable image yet from /m/wrist/compressed"]
+    together = seen(True, lambda message: len(message.images) == 2)
+    assert [(image.name, image.image.height, image.image.width) for image in together.images] == [
+        ("front", 24, 32),
+        ("wrist", 16, 16),
+    ]
+    assert together.images[0].image.header == together.header
+    assert together.images[1].image.header.frame_id == "hand"
+    assert not list(together.missing)
+    pixels = np.asarray(together.images[1].image.data, np.uint8).reshape(16, 16, 3)
+    assert not pixels[:, :2].any()  # turned upright, it has bars at the sides
+    assert pixels[:, 8].all(axis=1).any()
+    assert bench.diagnosis("camera_node: camera wrist", "observations a second", lambda: send(True)).level == b"\x00"
+    bench.received["/m/out"].clear()
+    lost = seen(False, lambda message: message.missing)
+    assert "s away from the first camera's; valid is up to 0.2 s" in lost.missing_reasons[0]
+    assert bench.diagnosis("camera_node: camera wrist", "no image received for", lambda: send(False)).level == b"\x01"
+    assert process.stop(signal.SIGTERM) == 0
+
+
 def test_compressed_transport_and_rate_limit(start_node, bench):
     process = start_node(
         CAMERA_NODE, image_transport="compressed", image_topic="/c", observation_topic="/c/out", max_rate=10.0
@@ -307,7 +375,12 @@ def test_missing_device_warns_and_is_tried_again(start_node, bench):
         ({"robot_config": "r2d2"}, "unknown robot 'r2d2'; valid: fr3, panda, wx250s"),
         ({"source": "telepathy"}, "source is 'telepathy'; valid: topic, file, device"),
         ({"source": "file", "file": "/nowhere.mp4"}, "valid: the path of a video file"),
-        ({"image_height": 0}, "image_height"),
+        ({"image_height": -1}, "image_height"),
+        ({"observation_map": "rt9"}, "unknown observation map 'rt9'; valid: gr00t, lerobot, openpi_bridge"),
+        (
+            {"observation_map": "rt1", "image_height": 96},
+            "image_height is 96; valid with map rt1 is 0: camera front has size [128, 160]",
+        ),
         ({"max_rate": "fast"}, "max_rate"),
     ],
 )

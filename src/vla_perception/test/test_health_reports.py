@@ -6,6 +6,7 @@ import pytest
 from vla_core.health import Level
 from vla_core.settings import SettingsError
 from vla_perception.camera.camera_health import CameraHealth
+from vla_perception.camera.cameras import cameras_of
 from vla_perception.camera.observation_intake import CameraImage, ObservationIntake
 from vla_perception.errors import ImageError
 from vla_perception.settings import CameraSettings
@@ -24,7 +25,7 @@ class Camera:
         self.settings = CameraSettings(image_height=8, image_width=10, **settings)
         self.states = RobotStateTracker(JointStateBuffer(extend=True), ["f"], self.settings.max_state_gap)
         self.health = CameraHealth("/image", 1.0, 0.5, started_s=0.0)
-        self.intake = ObservationIntake(self.settings, self.states, self.health)
+        self.intake = ObservationIntake(cameras_of(self.settings)[0], self.settings, self.states, self.health)
         self.time_s = 0.0
 
     def show(self, value: int, stamp_s: float | None = None, broken: bool = False):
@@ -150,7 +151,7 @@ def test_waiting_is_worth_it_only_for_sources_that_talk() -> None:
     assert not tracker.is_worth_waiting(EPOCH + 900 * MS)
 
 
-@pytest.mark.parametrize("wrong", [{"source": "radio"}, {"image_height": 0}, {"max_rate": 1e6}, {"joint_wait": -1.0}])
+@pytest.mark.parametrize("wrong", [{"source": "radio"}, {"image_height": -1}, {"max_rate": 1e6}, {"joint_wait": -1.0}])
 def test_settings_say_what_is_valid(wrong: dict) -> None:
     with pytest.raises(SettingsError, match="valid"):
         CameraSettings(**wrong)

@@ -18,14 +18,17 @@ class CameraSettings:
     joint_states_topic: str = setting("/joint_states", "sensor_msgs/JointState in")
     ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped of the tool centre point in")
     observation_topic: str = setting("/vla/observation", "vla_msgs/Observation out")
+    observation_map: str = setting(
+        "", "cameras: path of a map, or bare name such as rt1; empty: one camera by these parameters"
+    )
     robot_config: str = setting("", "robot description: path, or bare name such as fr3; empty: joints as they come")
     joint_names: tuple[str, ...] = setting((), "joints wanted, instead of the robot description's and others sent")
     finger_joints: tuple[str, ...] = setting(
         (), "joints whose travels [m] add up to the gripper's width, instead of the description's; one counts twice"
     )
     base_frame: str = setting("", "frame of ee_pose, instead of the robot description's; empty: as it comes")
-    image_height: int = setting(128, "[pixels] of the policy's input", 1, 8192)
-    image_width: int = setting(160, "[pixels] of the policy's input", 1, 8192)
+    image_height: int = setting(0, "[pixels] of the policy's input without a map; 0: 128, or as the map says", 0, 8192)
+    image_width: int = setting(0, "[pixels] of the policy's input without a map; 0: 160, or as the map says", 0, 8192)
     max_rate: float = setting(30.0, "[Hz] most observations a second", 0.1, 1000.0)
     joint_wait: float = setting(0.03, "[s] longest wait for a joint state newer than the image", 0.0, 1.0)
     max_state_gap: float = setting(0.1, "[s] beyond this a joint state or pose is not of the image's time", 0.0, 10.0)

@@ -78,6 +78,16 @@ def test_every_missing_camera_is_named_with_its_reason() -> None:
         observation_from_msg(msg)
 
 
+def test_only_cameras_that_are_needed_can_be_missing() -> None:
+    msg = observation_msg()
+    msg.missing = ["wrist"]
+    assert list(observation_from_msg(msg, cameras=("front",)).images) == ["front"]
+    with pytest.raises(ObservationError, match="camera wrist: no reason given"):
+        observation_from_msg(msg, cameras=("front", "wrist"))
+    with pytest.raises(ObservationError, match="no camera side, only front: is camera_node started with the same map"):
+        observation_from_msg(msg, cameras=("front", "side"))
+
+
 def test_the_scene_is_by_name() -> None:
     scene = scene_from_msg(messages.SceneState(names=["bowl", "red block"], poses=[pose_to_msg(POSE)] * 2))
     assert set(scene) == {"bowl", "red block"}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from vla_core.action import ActionChunk, ActionMode, ActionStep, ActionValueErro
 from vla_core.observation_map.observation_map import ObservationMap
 from vla_core.observation_map.part import GripperSense, RotationForm
 from vla_core.observation_map.presets import load_map
-from vla_core.observation_map.reading import from_dict
+from vla_core.observation_map.reading import from_dict, to_dict
 from vla_core.robot import RobotConfig, load_robot_config
 from vla_core.rotation import Pose, apply_delta, rotation_between
 from vla_policy.errors import ConfigurationError, ObservationError
 from vla_policy.mapping.actions import decode_actions, encode_actions, join_arrays, split_arrays
+from vla_policy.mapping.fitting import check_fits, check_same
 from vla_policy.mapping.inputs import decode_observation, encode_observation
-from vla_policy.policy import Observation
+from vla_policy.policy import Observation, Policy
 
 FR3 = load_robot_config("fr3")
 CLOSE = {"atol": 3e-5, "rtol": 0.0}  # float32 of angles in degrees
@@ -296,6 +298,9 @@ def test_arrays_of_an_answer_are_joined_in_the_maps_order() -> None:
     arrays = {"gripper_position": np.ones((4, 1)), "joint_position": np.zeros((4, 7)), "eef_9d": np.full((4, 9), 2.0)}
     joined = join_arrays(gr00t, arrays)
     np.testing.assert_array_equal(joined[0], [0.0] * 7 + [1.0] + [2.0] * 9)
+    assert gr00t.complete_from
+    ready = replace(gr00t, complete_from="", prompt="task", cameras=(replace(gr00t.cameras[0], key="video"),))
+    assert decode_actions(ready, arrays, observed(np.random.default_rng(0))).mode == ActionMode.JOINT_POSITION
     for key, array in split_arrays(gr00t, joined).items():
         np.testing.assert_array_equal(array, arrays[key])
     with pytest.raises(ActionValueError, match="missing joint_position; received"):
@@ -366,3 +371,33 @@ def test_a_chunk_that_the_map_cannot_say_is_refused() -> None:
     rt1 = load_map("rt1").for_robot(FR3)
     with pytest.raises(ActionValueError, match="its start is the controller's"):
         encode_actions(rt1, random_chunk(rng, seen, ActionMode.EE_DELTA, DeltaReference.COMMANDED), seen)
+
+
+def test_a_map_that_does_not_fit_the_policy_is_refused() -> None:
+    class Sees(Policy):
+        name = "sees"
+        camera_names = ("wrist",)
+        image_size = (128, 160)
+
+        def reset(self, instruction: str) -> None: ...
+
+        def infer(self, observation: Observation) -> ActionChunk:
+            raise NotImplementedError
+
+    with pytest.raises(ConfigurationError, match=r"map rt1 has cameras front; valid for policy sees .* has wrist"):
+        check_fits(load_map("rt1"), Sees())
+    with pytest.raises(ConfigurationError, match=r"front has size \[224, 224\]; valid for policy sees is \[128, 160\]"):
+        check_fits(load_map("openpi_droid"), Sees())
+
+
+def test_another_map_at_the_other_end_is_refused_with_the_differences() -> None:
+    ours = load_map("rt1").for_robot(FR3)
+    check_same(ours, to_dict(load_map("rt1")))
+    with pytest.raises(
+        ConfigurationError, match=r"map rt1 is not the server's: action 11 columns .*server's 8 columns"
+    ):
+        check_same(ours, to_dict(load_map("rt2")))
+    with pytest.raises(ConfigurationError, match=r"keys .*wrist_image_left.*image sizes"):
+        check_same(ours, to_dict(load_map("openpi_droid")))
+    with pytest.raises(ConfigurationError, match=r"the server's map of the server"):
+        check_same(ours, {"format": "other"})

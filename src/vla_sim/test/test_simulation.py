@@ -150,3 +150,11 @@ def test_threads_may_use_it_together(world, simulation):
 def test_settings_outside_their_range_are_refused_with_it(name, value):
     with pytest.raises(SettingsError, match=rf"{name} is {value:g}.*valid: .* to "):
         Settings(**{name: value})
+
+
+def test_the_wrist_camera_is_off_unless_it_is_asked_for_by_rate_or_by_view():
+    assert Settings().wrist_rate == 0.0
+    assert Settings(wrist_view=True, camera_rate=15.0).wrist_rate == 15.0
+    assert (
+        Settings(wrist_camera_rate=5.0).wrist_rate == Settings(wrist_camera_rate=5.0, wrist_view=True).wrist_rate == 5.0
+    )

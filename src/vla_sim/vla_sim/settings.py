@@ -16,7 +16,8 @@ class Settings:
     seed: int = setting(0, "of the table that is laid out at start", 0, 2**31 - 1)
     task: str = setting("", "instruction to lay the table for and to judge from the start; empty: any table, no task")
     camera_rate: float = setting(10.0, "[Hz] of the front camera; 0 turns it off", 0.0, 60.0)
-    wrist_camera_rate: float = setting(0.0, "[Hz] of the wrist camera; 0 turns it off", 0.0, 60.0)
+    wrist_camera_rate: float = setting(0.0, "[Hz] of the wrist camera; 0: see wrist_view", 0.0, 60.0)
+    wrist_view: bool = setting(False, "the wrist camera runs, at camera_rate where wrist_camera_rate is 0")
     viewer_camera_rate: float = setting(0.0, "[Hz] of the outside camera, for people; 0: off", 0.0, 30.0, live=True)
     camera_height: int = setting(256, "[pixels] of the front and wrist cameras", 16, 1024)
     camera_width: int = setting(320, "[pixels] of the front and wrist cameras", 16, 1280)
@@ -33,6 +34,11 @@ class Settings:
     viewer_camera: str = setting("/camera/viewer", "namespace of the outside camera's image_raw and camera_info")
     arm_command_topic: str = setting("", "trajectory_msgs/JointTrajectory in; empty: the robot's own")
     gripper_command_topic: str = setting("/gripper_controller/joint_trajectory", "first finger's trajectory [m] in")
+
+    @property
+    def wrist_rate(self) -> float:
+        """Rate of the wrist camera [Hz]; 0: it is off."""
+        return self.wrist_camera_rate or (self.camera_rate if self.wrist_view else 0.0)
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a number outside its range, or a real-time factor without simulated time."""

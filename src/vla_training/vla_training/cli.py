@@ -101,13 +101,14 @@ def _help_or_refuse(words: Sequence[str]) -> int:
 
 def _status_of(error: Exception) -> int | None:
     """The exit status for an error whose message is meant for the user; None for a fault of the program."""
+    from vla_core.observation_map.errors import ObservationMapError
     from vla_policy.errors import PolicyError
     from vla_sim.task.task import TaskError
     from vla_sim.world.robots import UnknownRobotError
 
     from vla_training.run.errors import TrainingError
 
-    if isinstance(error, PolicyError | UnknownRobotError | TaskError | TrainingError):
+    if isinstance(error, ObservationMapError | PolicyError | UnknownRobotError | TaskError | TrainingError):
         return REFUSED
     return FAILED if isinstance(error, OSError) else None
 

@@ -42,15 +42,15 @@ class Camera:
     """A camera. An image is rotated first, then fitted to `size`.
 
     name: in the graph; key: of its image in the policy's input; topic: empty for the first camera: where camera_node's
-    own parameters say; size: (height, width) [pixels]; rotate: [degrees] counter-clockwise; max_age_s: most time
-    between its image and the first camera's [s].
+    own parameters say; size: (height, width) [pixels], empty: as the camera gives it; rotate: [degrees]
+    counter-clockwise; max_age_s: most time between its image and the first camera's [s].
     """
 
     name: str
     key: str = ""
     topic: str = ""
     transport: Transport = Transport.RAW
-    size: tuple[int, ...] = (224, 224)
+    size: tuple[int, ...] = ()
     fit: Fit = Fit.PAD
     interpolation: Interpolation = Interpolation.BILINEAR
     rotate: int = 0
@@ -60,17 +60,18 @@ class Camera:
         """Raise ObservationMapError for an empty name or a number out of its range."""
         if not self.name:
             raise ObservationMapError("name is ''; valid is a word, the camera's name in the graph")
-        if len(self.size) != 2 or not all(1 <= pixels <= MAX_SIZE for pixels in self.size):
-            raise ObservationMapError(f"size is {list(self.size)}; valid is [height, width] from 1 to {MAX_SIZE}")
+        if len(self.size) not in (0, 2) or not all(1 <= pixels <= MAX_SIZE for pixels in self.size):
+            valid = f"[height, width] from 1 to {MAX_SIZE}, or none: as the camera gives it"
+            raise ObservationMapError(f"size is {list(self.size)}; valid is {valid}")
         if self.rotate not in ROTATIONS:
             raise ObservationMapError(f"rotate is {self.rotate}; valid are {', '.join(map(str, ROTATIONS))}")
         if not (math.isfinite(self.max_age_s) and self.max_age_s > 0.0):
             raise ObservationMapError(f"max_age_s is {self.max_age_s}; valid is a number above 0")
 
     @property
-    def height_width(self) -> tuple[int, int]:
-        """The size as (height, width) [pixels]."""
-        return self.size[0], self.size[1]
+    def height_width(self) -> tuple[int, int] | None:
+        """The size as (height, width) [pixels]; None: as the camera gives it."""
+        return (self.size[0], self.size[1]) if self.size else None
 
     @property
     def subscribed_topic(self) -> str:

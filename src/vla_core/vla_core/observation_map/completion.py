@@ -74,8 +74,7 @@ def _gr00t(template: ObservationMap, metadata: Mapping[str, Any]) -> Observation
 
 
 def _lerobot(template: ObservationMap, features: Mapping[str, Any]) -> ObservationMap:
-    images = {key.removeprefix(IMAGES): tuple(features[key]["shape"]) for key in features if key.startswith(IMAGES)}
-    cameras = _cameras(template, tuple(images))
+    images = tuple(key.removeprefix(IMAGES) for key in features if key.startswith(IMAGES))
     state = template.state
     if STATE in features:
         names = tuple(features[STATE].get("names") or ())
@@ -83,8 +82,8 @@ def _lerobot(template: ObservationMap, features: Mapping[str, Any]) -> Observati
         _check_width(template, "state", features[STATE], sum(vector.width for vector in state))
     if template.action:
         _check_width(template, "action", features[ACTION], template.action.width)
-    sized = tuple(replace(camera, size=_height_width(images[camera.key])) for camera in cameras)
-    return replace(template, cameras=sized, state=state if STATE in features else (), complete_from="")
+    state = state if STATE in features else ()
+    return replace(template, cameras=_cameras(template, images), state=state, complete_from="")
 
 
 def _check_known(what: str, keys: Sequence[str], known: Mapping[str, object]) -> None:
@@ -103,11 +102,6 @@ def _check_width(template: ObservationMap, what: str, feature: Mapping[str, Any]
             f"map {template.name}: {what} has {width} columns{robot}, the checkpoint {wanted}; "
             "write its parts in a map of your own"
         )
-
-
-def _height_width(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (height, width) of a shape with 3 channels first or last."""
-    return (shape[1], shape[2]) if shape[0] == 3 else (shape[0], shape[1])
 
 
 def _cameras(template: ObservationMap, keys: tuple[str, ...]) -> tuple[Camera, ...]:

@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.task import Future
 
+from vla_core.observation_map.errors import ObservationMapError
 from vla_core.robot import RobotConfigError
 from vla_core.settings import SettingsError
 
@@ -32,7 +33,8 @@ class ManagedNode(LifecycleNode):
     creates are destroyed after that. Inactive means: the node causes no motion.
     """
 
-    UNUSABLE: ClassVar[tuple[type[Exception], ...]] = (SettingsError, RobotConfigError)  # exit status 2
+    # Errors of what a person wrote: exit status 2.
+    UNUSABLE: ClassVar[tuple[type[Exception], ...]] = (SettingsError, RobotConfigError, ObservationMapError)
 
     failure: str = ""  # why the process is to end with status 1
 

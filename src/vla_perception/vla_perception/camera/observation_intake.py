@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From camera images as they come to the frames that become observations."""
+"""From the images of one camera as they come to the frames that become observations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from vla_core.observation_map.camera import Camera
 
 from vla_perception.camera.camera_health import CameraHealth
 from vla_perception.camera.camera_watch import FreezeLimits, FreezeWatch, Picture, RateLimiter, Stamp, StampWatch
 from vla_perception.errors import ImageError
 from vla_perception.image.encodings import Uint8Array
-from vla_perception.image.resizing import resize_to
+from vla_perception.image.fitting import fit_image
 from vla_perception.settings import CameraSettings
 from vla_perception.state.robot_state import RobotStateTracker
 
@@ -35,8 +37,10 @@ class CameraImage:
 class ObservationIntake:
     """Refuses what is old, frozen, too much or broken, and scales the rest. Tells ``health`` about all of it."""
 
-    def __init__(self, settings: CameraSettings, states: RobotStateTracker, health: CameraHealth) -> None:
-        self._size = (settings.image_height, settings.image_width)
+    def __init__(
+        self, camera: Camera, settings: CameraSettings, states: RobotStateTracker, health: CameraHealth
+    ) -> None:
+        self._camera = camera
         self._states = states
         self._health = health
         self._stamps = StampWatch()
@@ -59,7 +63,7 @@ class ObservationIntake:
         if not self._rate.admit(stamp_ns):
             return None
         try:
-            scaled = resize_to(image.decode(), self._size)
+            scaled = fit_image(image.decode(), self._camera)
         except ImageError as error:
             self._health.note_undecodable(str(error), now_s)
             raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one resize between camera and policy. Training and the nodes use this very function."""
+"""The resize between camera and policy of RT-1 and RT-2. Training and the nodes use this very function."""
 
 import cv2
 import numpy as np
@@ -34,8 +34,12 @@ def resize_to(image: Uint8Array, size: tuple[int, int]) -> Uint8Array:
     if size[0] < 1 or size[1] < 1:
         raise ImageError(f"cannot resize to {size}; height and width must be at least 1")
     top, left, height, width = crop_box(image.shape[:2], size)
-    cropped = image[top : top + height, left : left + width]
-    if (height, width) == tuple(size):
-        return np.array(cropped, order="C", copy=True)
-    scaled = cv2.resize(np.ascontiguousarray(cropped), (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return scale_by_area(image[top : top + height, left : left + width], size)
+
+
+def scale_by_area(image: Uint8Array, size: tuple[int, int]) -> Uint8Array:
+    """Scale ``image`` (H, W, 3) to ``size`` (height, width) [pixels] whatever its shape; an array of its own."""
+    if image.shape[:2] == tuple(size):
+        return np.array(image, order="C", copy=True)
+    scaled = cv2.resize(np.ascontiguousarray(image), (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(scaled, dtype=np.uint8)

@@ -2,42 +2,43 @@
 """The node camera_node: camera images and robot states in, observations for the policy out."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import CompressedImage, Image, JointState
-from std_msgs.msg import Header
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
 from vla_core.health import Health
+from vla_core.observation_map.camera import Camera
 from vla_core.robot import load_robot_config
 from vla_core.ros.diagnostics import DiagnosticsPublisher
 from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
-from vla_core.ros.time import ns_from_msg, time_from_ns
+from vla_core.ros.time import ns_from_msg
 from vla_core.settings import SettingsError
 
 from vla_msgs.msg import Observation
 from vla_perception.camera.camera_health import CameraHealth
+from vla_perception.camera.cameras import cameras_of
+from vla_perception.camera.companion import Companion
 from vla_perception.camera.observation_intake import CameraImage, Frame, ObservationIntake
 from vla_perception.errors import ImageError, StateError
-from vla_perception.image.encodings import Uint8Array
-from vla_perception.image.video_source import VideoSource, VideoTarget
-from vla_perception.ros.image_conversion import ImageConverter, content_of, find_bridge
-from vla_perception.ros.messages import image_to_msg, observation_to_msg
+from vla_perception.ros.camera_input import LATEST, VideoInput, subscribe
+from vla_perception.ros.image_conversion import ImageConverter, find_bridge
+from vla_perception.ros.messages import observation_to_msg
 from vla_perception.settings import CameraSettings
 from vla_perception.state.joint_state_buffer import JointStateBuffer
 from vla_perception.state.robot_joints import RobotJoints
 from vla_perception.state.robot_state import RobotStateTracker
 from vla_perception.state.state_health import StateHealth
 
-LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # also receives what reliable publishers send
 STATES = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 LOG_PERIOD_S = 5.0
 
 
 class CameraNode(ManagedNode):
-    """Wires topics to ObservationIntake and RobotStateTracker."""
+    """Wires topics to ObservationIntake, Companion and RobotStateTracker."""
 
     def __init__(self) -> None:
         super().__init__("camera_node")
@@ -51,14 +52,10 @@ class CameraNode(ManagedNode):
         wanted = settings.joint_names or robot.joint_names + robot.finger_joints
         joints = JointStateBuffer(wanted, extend=not settings.joint_names)
         self._states = RobotStateTracker(joints, robot.finger_joints, settings.max_state_gap)
-        self._health = CameraHealth(
-            source_in_words(settings),
-            settings.camera_timeout,
-            settings.max_image_age,
-            started_s=time.monotonic(),
-        )
+        self._reference, *others = cameras_of(settings)
+        self._health = self._camera_health(source_in_words(settings, self._reference))
         self._state_health = StateHealth(settings.max_state_gap)
-        self._intake = ObservationIntake(settings, self._states, self._health)
+        self._intake = ObservationIntake(self._reference, settings, self._states, self._health)
         self._converter = ImageConverter(find_bridge())
         self._waiting: Frame | None = None
         self._waits_until = 0.0
@@ -68,83 +65,72 @@ class CameraNode(ManagedNode):
         self.create_subscription(PoseStamped, settings.ee_pose_topic, self._on_pose, STATES)
         self._patience = self.create_timer(max(settings.joint_wait, 1e-3), self._on_patience_end)
         self._patience.cancel()
-        self._video: VideoSource | None = None
-        self._open_source()
-        self._diagnostics = DiagnosticsPublisher(self, {"camera": self._assess, "robot state": self._assess_state})
+        self._open_source(self._reference)
+        self._companions = [self._open_companion(camera) for camera in others]
+        entries = {f"camera {c.camera.name}": partial(self._assess_companion, c) for c in self._companions}
+        assessments: dict[str, Callable[[], Health]] = {
+            "camera": self._assess,
+            **entries,
+            "robot state": self._assess_state,
+        }
+        self._diagnostics = DiagnosticsPublisher(self, assessments)
         decoder = "cv_bridge" if self._converter.uses_bridge else "its own decoder"
         self.get_logger().info(f"waiting for images from {self._health.source}, with {decoder}")
 
     # Images in
 
-    def _open_source(self) -> None:
-        settings = self._settings
-        if settings.source != "topic":
-            self._start_video()
-        elif settings.image_transport == "compressed":
-            topic = f"{settings.image_topic}/compressed"
-            self.create_subscription(CompressedImage, topic, self._on_compressed, LATEST)
+    def _open_source(self, reference: Camera) -> None:
+        self._video: VideoInput | None = None
+        if self._settings.source == "topic":
+            subscribe(self, reference, self._converter, self._ingest)
         else:
-            self.create_subscription(Image, settings.image_topic, self._on_raw, LATEST)
+            self._video = VideoInput(self, self._settings, self._ingest, self.releases)
 
-    def _start_video(self) -> None:
-        settings, is_device = self._settings, self._settings.source == "device"
-        target = VideoTarget(
-            settings.device if is_device else settings.file,
-            is_device,
-            settings.loop,
-            settings.file_rate,
-            settings.device_height,
-            settings.device_width,
-        )
-        self._video_image: tuple[Uint8Array, int] | None = None
-        self._video_ready = self.create_guard_condition(self._on_video)
-        publish = settings.publish_raw
-        self._raw = self.create_publisher(Image, settings.image_topic, qos_profile_sensor_data) if publish else None
-        self._video = VideoSource(target, lambda: self.get_clock().now().nanoseconds, self._from_video_thread)
-        self._video.start()
-        self.releases.callback(self._video.stop)
+    def _open_companion(self, camera: Camera) -> Companion:
+        health = self._camera_health(camera.subscribed_topic)
+        companion = Companion(camera, health)
+        intake = ObservationIntake(camera, self._settings, self._states, health)
+        subscribe(self, camera, self._converter, partial(self._ingest_companion, companion, intake))
+        return companion
 
-    def _from_video_thread(self, rgb: Uint8Array, stamp_ns: int) -> None:
-        self._video_image = (rgb, stamp_ns)  # the newest wins
-        self._video_ready.trigger()
+    def _camera_health(self, source: str) -> CameraHealth:
+        settings = self._settings
+        return CameraHealth(source, settings.camera_timeout, settings.max_image_age, started_s=time.monotonic())
 
-    def _on_video(self) -> None:
-        image, self._video_image = self._video_image, None
-        if image is None:
-            return
-        rgb, stamp_ns = image
-        frame_id = self._settings.camera_frame
-        if self._raw is not None:
-            self._raw.publish(image_to_msg(Header(stamp=time_from_ns(stamp_ns), frame_id=frame_id), rgb))
-        self._ingest(CameraImage(stamp_ns, frame_id, rgb.reshape(-1), lambda: rgb))
+    def _frame_of(self, intake: ObservationIntake, image: CameraImage, camera: Camera) -> Frame | None:
+        if not self.active:
+            return None
+        try:
+            return intake.ingest(image, self.get_clock().now().nanoseconds, time.monotonic())
+        except ImageError as error:
+            self.get_logger().error(
+                f"image of camera {camera.name} refused: {error}", throttle_duration_sec=LOG_PERIOD_S
+            )
+            return None
 
-    def _on_raw(self, message: Image) -> None:
-        header, content = message.header, content_of(message)
-        decode = partial(self._converter.raw_to_rgb, message)
-        self._ingest(CameraImage(ns_from_msg(header.stamp), header.frame_id, content, decode))
-
-    def _on_compressed(self, message: CompressedImage) -> None:
-        header, content = message.header, content_of(message)
-        decode = partial(self._converter.compressed_to_rgb, message)
-        self._ingest(CameraImage(ns_from_msg(header.stamp), header.frame_id, content, decode))
+    def _ingest_companion(self, companion: Companion, intake: ObservationIntake, image: CameraImage) -> None:
+        frame = self._frame_of(intake, image, companion.camera)
+        if frame is not None:
+            companion.insert(frame)
+            self._send_if_known()
 
     def _ingest(self, image: CameraImage) -> None:
-        if not self.active:
-            return
-        try:
-            frame = self._intake.ingest(image, self.get_clock().now().nanoseconds, time.monotonic())
-        except ImageError as error:
-            self.get_logger().error(f"image refused: {error}", throttle_duration_sec=LOG_PERIOD_S)
-            return
+        frame = self._frame_of(self._intake, image, self._reference)
         if frame is None:
             return
         if self._waiting is not None:
             self._send(self._waiting)
-        if self._settings.joint_wait > 0 and self._states.is_worth_waiting(frame.stamp_ns):
+        if self._settings.joint_wait > 0 and self._is_worth_waiting(frame.stamp_ns):
             self._waiting = frame
             self._patience.reset()
         else:
             self._send(frame)
+
+    def _is_worth_waiting(self, stamp_ns: int) -> bool:
+        """Whether a joint state, a pose or another camera's image nearer to the stamp [ns] is on its way."""
+        patience = self._settings.joint_wait
+        awaited = (companion.is_worth_waiting(stamp_ns, patience) for companion in self._companions)
+        return self._states.is_worth_waiting(stamp_ns) or any(awaited)
 
     # States in
 
@@ -179,7 +165,7 @@ class CameraNode(ManagedNode):
     # Observations out
 
     def _send_if_known(self) -> None:
-        if self._waiting is not None and not self._states.is_worth_waiting(self._waiting.stamp_ns):
+        if self._waiting is not None and not self._is_worth_waiting(self._waiting.stamp_ns):
             self._send(self._waiting)
 
     def _on_patience_end(self) -> None:
@@ -191,7 +177,9 @@ class CameraNode(ManagedNode):
         self._patience.cancel()
         state = self._states.at(frame.stamp_ns)
         now_ns = self.get_clock().now().nanoseconds
-        message = observation_to_msg(frame, state, self._base_frame, self._sequence, now_ns)
+        picked = {c.camera.name: c.pick(frame.stamp_ns, now_ns, time.monotonic()) for c in self._companions}
+        frames = {self._reference.name: frame, **picked}
+        message = observation_to_msg(frames, state, self._base_frame, self._sequence, now_ns)
         self._observations.publish(message)
         self._sequence += 1
         self._health.note_sent(message.image_age, time.monotonic())
@@ -200,6 +188,9 @@ class CameraNode(ManagedNode):
     def _assess(self) -> Health:
         self._health.source_problem = self._video.problem if self._video is not None else ""
         return self._health.report(time.monotonic())
+
+    def _assess_companion(self, companion: Companion) -> Health:
+        return companion.report(time.monotonic())
 
     def _assess_state(self) -> Health:
         return self._state_health.report(time.monotonic())
@@ -225,8 +216,8 @@ def robot_joints(settings: CameraSettings) -> RobotJoints:
     )
 
 
-def source_in_words(settings: CameraSettings) -> str:
+def source_in_words(settings: CameraSettings, reference: Camera) -> str:
     """Where images come from, for people."""
     if settings.source != "topic":
         return settings.device if settings.source == "device" else settings.file
-    return settings.image_topic + ("/compressed" if settings.image_transport == "compressed" else "")
+    return reference.subscribed_topic

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 
 from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vla_core.observation_map import REFERENCE
 from vla_core.ros.time import time_from_ns
 
 from vla_msgs.msg import CameraImage, Observation
@@ -35,13 +35,29 @@ def pose_to_msg(pose: PoseSample | None) -> Pose:
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
 
 
-def observation_to_msg(frame: Frame, state: RobotState, base_frame: str, sequence: int, now_ns: int) -> Observation:
-    """What the policy sees; ``now_ns`` is the moment of sending."""
+def camera_image_to_msg(name: str, frame: Frame) -> CameraImage:
+    """The image of one camera with its own stamp."""
     header = Header(stamp=time_from_ns(frame.stamp_ns), frame_id=frame.frame_id)
+    return CameraImage(name=name, image=image_to_msg(header, frame.image))
+
+
+def observation_to_msg(
+    frames: Mapping[str, Frame | str], state: RobotState, base_frame: str, sequence: int, now_ns: int
+) -> Observation:
+    """What the policy sees.
+
+    ``frames`` holds each camera's image, or why there is none, the reference's image first; ``now_ns`` is the moment
+    of sending.
+    """
+    images = {name: frame for name, frame in frames.items() if isinstance(frame, Frame)}
+    missing = {name: reason for name, reason in frames.items() if isinstance(reason, str)}
+    frame = next(iter(images.values()))
     return Observation(
-        header=header,
+        header=Header(stamp=time_from_ns(frame.stamp_ns), frame_id=frame.frame_id),
         sequence=sequence,
-        images=[CameraImage(name=REFERENCE, image=image_to_msg(header, frame.image))],
+        images=[camera_image_to_msg(name, frame) for name, frame in images.items()],
+        missing=list(missing),
+        missing_reasons=list(missing.values()),
         joint_names=list(state.joints.names),
         joint_position=_doubles(state.joints.position),
         joint_velocity=_doubles(state.joints.velocity),

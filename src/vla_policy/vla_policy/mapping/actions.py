@@ -19,8 +19,12 @@ from vla_policy.mapping.motions import read_motion, write_motion
 from vla_policy.policy import FloatArray, Observation
 
 
-def decode_actions(observation_map: ObservationMap, actions: ArrayLike, observation: Observation) -> ActionChunk:
-    """Return the chunk of a policy's numbers (h, d), or (d,) for one step, made from `observation`.
+def decode_actions(
+    observation_map: ObservationMap, actions: ArrayLike | Mapping[str, ArrayLike], observation: Observation
+) -> ActionChunk:
+    """Return the chunk of a policy's numbers made from `observation`.
+
+    actions: (h, d), (d,) for one step, or the arrays (h, w) of an answer by their keys.
 
     Of h steps the first `execute` are kept. Steps relative to the observation, or along the tool's axes, become
     absolute. The map is bound to a robot.
@@ -30,7 +34,8 @@ def decode_actions(observation_map: ObservationMap, actions: ArrayLike, observat
         ConfigurationError: the map is not bound to a robot, or not complete.
     """
     robot, action = robot_of(observation_map), action_of(observation_map)
-    numbers = _checked(observation_map, action, np.asarray(actions, dtype=np.float64))
+    columns = join_arrays(observation_map, actions) if isinstance(actions, Mapping) else actions
+    numbers = _checked(observation_map, action, np.asarray(columns, dtype=np.float64))
     parts = {part.part: (part, values) for part, values in split(action.parts, numbers)}
     moves = read_motion(action, parts, observation, robot)
     openings = np.full(len(numbers), np.nan)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from vla_core.observation_map.errors import ObservationMapError
 from vla_core.observation_map.observation_map import ObservationMap
@@ -14,13 +13,11 @@ from vla_policy.errors import ConfigurationError
 from vla_policy.mapping.columns import robot_of
 from vla_policy.policy import Policy
 
-METADATA_KEY = "observation_map"  # of a server's metadata: what `to_dict` makes
-
 
 def check_fits(observation_map: ObservationMap, policy: Policy) -> None:
     """Raise ConfigurationError where the policy wants another image size or a camera that the map lacks."""
     camera, size = observation_map.reference, policy.image_size
-    if size is not None and size != camera.height_width:
+    if size is not None and camera.height_width not in (None, size):
         raise ConfigurationError(
             f"map {observation_map.name}: camera {camera.name} has size {list(camera.size)}; "
             f"valid for policy {policy.name} is {list(size)} (height, width)"
@@ -34,14 +31,12 @@ def check_fits(observation_map: ObservationMap, policy: Policy) -> None:
         )
 
 
-def check_same(observation_map: ObservationMap, metadata: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError where a server's metadata holds a map that differs; without one nothing is checked."""
-    if METADATA_KEY not in metadata:
-        return
+def check_same(observation_map: ObservationMap, served: object) -> None:
+    """Raise ConfigurationError where a server's map, as the plain data of `to_dict`, asks for something else."""
     try:
-        theirs = from_dict(metadata[METADATA_KEY], "of the server").for_robot(robot_of(observation_map))
+        theirs = from_dict(served, "of the server").for_robot(robot_of(observation_map))
     except ObservationMapError as error:
-        raise ConfigurationError(f"the server's metadata: {error}") from error
+        raise ConfigurationError(f"the server's {error}") from error
     differences = list(_differences(observation_map, theirs))
     if differences:
         raise ConfigurationError(f"map {observation_map.name} is not the server's: {'; '.join(differences)}")

@@ -92,7 +92,7 @@ def _checked_image(camera: Camera, value: object) -> Image:
 
 
 def _check_size(camera: Camera, image: Image) -> None:
-    if image.shape[:2] != camera.height_width:
+    if camera.height_width not in (None, image.shape[:2]):
         raise ObservationError(
             f"image of camera {camera.name} is {image.shape[0]} x {image.shape[1]}; valid is "
             f"{camera.size[0]} x {camera.size[1]} (height x width)"

@@ -11,7 +11,7 @@ from typing import Any
 from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.errors import ConfigurationError, ServerRefusedError
-from vla_policy.mapping.fitting import METADATA_KEY, check_same
+from vla_policy.mapping.fitting import check_same
 
 
 def check_agreement(observation_map: ObservationMap, metadata: Mapping[str, Any], known: frozenset[str] | None) -> None:
@@ -28,7 +28,7 @@ def check_agreement(observation_map: ObservationMap, metadata: Mapping[str, Any]
     about = metadata.get("vla")
     if isinstance(about, Mapping) and "map" in about:
         try:
-            check_same(observation_map, {METADATA_KEY: about["map"]})
+            check_same(observation_map, about["map"])
         except ConfigurationError as error:
             raise ServerRefusedError(str(error)) from error
     elif known is not None:

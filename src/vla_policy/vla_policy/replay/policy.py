@@ -21,6 +21,7 @@ class RecordingPolicy(Policy):
         self._path = Path(path)
         self.name = inner.name
         self.uses_scene = inner.uses_scene
+        self.camera_names = inner.camera_names
         self._path.write_text("", encoding="utf-8")
         self._write({"format": FORMAT, "policy": inner.name})
 

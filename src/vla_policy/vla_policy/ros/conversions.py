@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages to NumPy and back: the only place where it happens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,12 +51,27 @@ def _image(msg: CameraImage) -> np.ndarray:
     return rows[:, : 3 * image.width].reshape(image.height, image.width, 3)
 
 
-def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None) -> Observation:
-    """Return the observation. Raises ObservationError with what is wrong with it, a missing camera first."""
-    if msg.missing:
-        reasons = [*msg.missing_reasons, *["no reason given"] * len(msg.missing)]
-        told = "; ".join(f"camera {name}: {reason}" for name, reason in zip(msg.missing, reasons, strict=False))
-        raise ObservationError(told)
+def _check_cameras(msg: ObservationMsg, cameras: Sequence[str]) -> None:
+    reasons = dict(zip(msg.missing, [*msg.missing_reasons, *["no reason given"] * len(msg.missing)], strict=False))
+    told = [f"camera {name}: {reason}" for name, reason in reasons.items() if name in cameras or not cameras]
+    if told:
+        raise ObservationError("; ".join(told))
+    present = [image.name for image in msg.images]
+    absent = [name for name in cameras if name not in present]
+    if absent:
+        raise ObservationError(
+            f"the observation has no camera {', '.join(absent)}, only {', '.join(present) or 'none'}: is camera_node "
+            "started with the same map?"
+        )
+
+
+def observation_from_msg(msg: ObservationMsg, scene: Scene | None = None, cameras: Sequence[str] = ()) -> Observation:
+    """Return the observation.
+
+    cameras: names of those that the policy needs; empty: all that the message tells of. Raises ObservationError with
+    what is wrong with it, a missing camera first.
+    """
+    _check_cameras(msg, cameras)
     if not msg.ee_pose_valid:
         reason = "the tool pose at the image's stamp is unknown"
         raise ObservationError(f"{reason}: does the controller publish it, and is the camera's clock in step?")

@@ -19,7 +19,7 @@ from vla_msgs.msg import ActionChunk as ActionChunkMsg
 from vla_msgs.msg import Instruction, Plan, PolicyStatus, SceneState
 from vla_msgs.msg import Observation as ObservationMsg
 from vla_policy.errors import ObservationError, PolicyError
-from vla_policy.loading import load_policy
+from vla_policy.loading import load_observation_map, load_policy, needed_cameras
 from vla_policy.policy import Answer, Observation
 from vla_policy.ros import conversions
 from vla_policy.ros.questions import QuestionService
@@ -64,6 +64,7 @@ class PolicyNode(ManagedNode):
         """Load the policy and create the entities; raises PolicyError when it cannot be used."""
         settings = self._settings
         self._policy = load_policy(settings)
+        self._map = load_observation_map(settings)
         self.releases.callback(self._policy.close)
         self._scenes = SceneBuffer()
         self._sequence = 0
@@ -125,7 +126,8 @@ class PolicyNode(ManagedNode):
         try:
             stamp = seconds_from_msg(msg.header.stamp)
             scene = self._scenes.at(stamp) if self._policy.uses_scene else None
-            observation = conversions.observation_from_msg(msg, scene)
+            cameras = needed_cameras(self._policy, self._map)  # a server's metadata may have changed them
+            observation = conversions.observation_from_msg(msg, scene, cameras)
         except ObservationError as error:
             with self._worker.locked():
                 self._runner.on_unusable_observation(str(error))

@@ -80,7 +80,7 @@ def decode_jpeg(data: bytes, camera: Camera) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            if image.size != camera.height_width[::-1]:
+            if camera.height_width not in (None, image.size[::-1]):
                 raise ObservationError(
                     f"{camera.key} is a JPEG of {image.height} x {image.width}; valid is {camera.size[0]} x "
                     f"{camera.size[1]} (height x width)"

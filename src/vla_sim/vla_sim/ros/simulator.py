@@ -87,7 +87,7 @@ class SimulatorNode(ManagedNode):
 
     def _create_cameras(self, settings: Settings) -> tuple[CameraLoop, CameraLoop]:
         """The cameras of the robot, and beside them in a thread of its own the one for people."""
-        rates = {CAMERA: settings.camera_rate, WRIST_CAMERA: settings.wrist_camera_rate}
+        rates = {CAMERA: settings.camera_rate, WRIST_CAMERA: settings.wrist_rate}
         size = (settings.camera_height, settings.camera_width)
         viewer_rate = {VIEWER_CAMERA: settings.viewer_camera_rate}
         viewer_size = (settings.viewer_camera_height, settings.viewer_camera_width)
@@ -115,7 +115,7 @@ class SimulatorNode(ManagedNode):
             )
             for name, space, rate, frame in (
                 (CAMERA, settings.camera, settings.camera_rate, "camera_optical_frame"),
-                (WRIST_CAMERA, settings.wrist_camera, settings.wrist_camera_rate, "wrist_camera_optical_frame"),
+                (WRIST_CAMERA, settings.wrist_camera, settings.wrist_rate, "wrist_camera_optical_frame"),
                 (VIEWER_CAMERA, settings.viewer_camera, 1.0, "viewer_camera_optical_frame"),  # may be turned on later
             )
             if rate > 0

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import binomtest
 from vla_core.arguments import add_settings
 from vla_core.files import write_text
-from vla_policy.loading import OPTIONS, load_policy, policy_config, policy_settings
+from vla_policy.loading import OPTIONS, load_observation_map, load_policy, policy_config, policy_settings
 from vla_policy.run.state import State
 from vla_policy.settings import Settings
 from vla_sim.task.task import FAMILIES, SuccessTest
@@ -78,7 +78,9 @@ class Evaluator:
         self._camera = Camera(self._world) if needs_picture else None
         size = self._driver.policy.image_size or settings.image_size
         period = 1.0 / settings.policy.rate
-        self._lockstep = Lockstep(self._world, self._camera, size, LockstepSettings(policy_period=period))
+        mapped = load_observation_map(settings.policy)
+        cameras = mapped.cameras if mapped else ()
+        self._lockstep = Lockstep(self._world, self._camera, size, LockstepSettings(policy_period=period), cameras)
 
     def run(self, index: int) -> EpisodeResult:
         """Lay the table, give the instruction, act until the success test holds or time is up."""
@@ -141,6 +143,7 @@ def summarise(settings: EvalSettings, results: Sequence[EpisodeResult]) -> dict[
         "policy": settings.policy.policy,
         "robot": settings.policy.robot,
         "checkpoint": settings.policy.checkpoint,
+        "observation_map": settings.policy.observation_map,
         "options": policy_config(settings.policy).options,
         "seed": settings.seed,
         "success_rate": _rate(results),
@@ -174,7 +177,8 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla eval`; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    options = {name: getattr(arguments, name) for name in (*OPTIONS, "narrow", "checkpoint", "device", "rate")}
+    names = (*OPTIONS, "narrow", "checkpoint", "device", "rate", "observation_map")
+    options = {name: getattr(arguments, name) for name in names}
     robot = get_robot(arguments.robot).name
     settings = EvalSettings(
         policy_settings(arguments.policy, robot, threads=1, **options),
@@ -216,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", default="rt1", help="rt1, expert, replay or any registered policy")
     parser.add_argument("--robot", default="fr3", help="fr3 (default) or wx250s")
     parser.add_argument("--checkpoint", default="", help="folder or shipped name; empty: the robot's shipped one")
+    parser.add_argument(
+        "--map",
+        dest="observation_map",
+        default="",
+        help="observation map: name or .yaml; empty: the front camera alone",
+    )
     parser.add_argument("--episodes", type=positive, default=100)
     parser.add_argument("--seed", type=natural, default=7)
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))

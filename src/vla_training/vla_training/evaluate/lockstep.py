@@ -7,6 +7,7 @@ The classes are those that the nodes wrap. What differs is time: here the simula
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import mujoco
@@ -15,14 +16,15 @@ from numpy.typing import NDArray
 from vla_controller.arm_controller import ArmController
 from vla_controller.refusals import Refusal
 from vla_core.action import ActionChunk
-from vla_core.observation_map import REFERENCE
+from vla_core.observation_map.camera import Camera as MapCamera
 from vla_core.robot import load_robot_config
 from vla_core.rotation import Pose
-from vla_perception.image.resizing import resize_to
 from vla_policy.policy import Observation
 from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.world.camera import Camera
 from vla_sim.world.world import World
+
+from vla_training.evaluate.pictures import Pictures, single_camera
 
 INSTRUCTION_ID = "lockstep"
 
@@ -45,14 +47,22 @@ class Lockstep:
         camera: Camera | None = None,
         image_size: tuple[int, int] | None = (128, 160),
         settings: LockstepSettings | None = None,
+        cameras: Sequence[MapCamera] = (),
     ) -> None:
-        """`image_size` (height, width): what the policy wants. Without a camera the pictures are black."""
+        """Prepare; `start` begins.
+
+        Args:
+            world: robot and table.
+            camera: draws pictures; without one they are black.
+            image_size: (height, width) [pixels] of the one front camera, where there are no `cameras`.
+            settings: times.
+            cameras: those of an observation map. Raises ObservationMapError for one that is not simulated.
+        """
         self.world = world
         self.settings = settings or LockstepSettings()
         self.controller = ArmController(load_robot_config(world.robot.name), self.settings.controller_period)
-        self._camera = camera
-        self._size = image_size or (1, 1)
         self._ticks = round(self.settings.policy_period / self.settings.controller_period)
+        self._pictures = Pictures(cameras or single_camera(image_size), camera)
         self._sequence = 0
 
     def forget(self) -> None:
@@ -81,7 +91,7 @@ class Lockstep:
         pose = self._tool_pose()
         return Observation(
             stamp=self.world.time,
-            images={REFERENCE: self._picture() if image else np.zeros((*self._size, 3), dtype=np.uint8)},
+            images=self._pictures.take(image),
             joint_names=names,
             joint_position=positions,
             ee_position=pose.position,
@@ -130,11 +140,6 @@ class Lockstep:
     def _tool_pose(self) -> Pose:
         _, positions, _ = self.world.joint_state()
         return self.controller.kinematics.fk(positions[: len(self.world.robot.joint_names)])
-
-    def _picture(self) -> NDArray[np.uint8]:
-        if self._camera is None:
-            return np.zeros((*self._size, 3), dtype=np.uint8)
-        return resize_to(self._camera.render(), self._size)
 
     def _addressed(self, observation: Observation, chunk: ActionChunk) -> ActionChunk:
         """Return the chunk as the policy node would send it."""

@@ -32,6 +32,8 @@ REFUSED, FAILED = 2, 1  # exit statuses
 MAX_COUNT = 10_000
 LONGEST = 110  # [characters] of a value of the metadata
 
+NATIVE_SIZE = (480, 640)  # (height, width) [px] of cameras that the map does not scale
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status: 0 the server answers, 1 it does not, 2 refused before it was asked."""
@@ -79,7 +81,7 @@ def check(arguments: argparse.Namespace) -> None:
     policy = RemotePolicy(server, load_map(arguments.map).for_robot(robot), options)
     try:
         show_metadata(policy.connect())
-        sizes = {camera.name: camera.height_width for camera in policy.observation_map.cameras}
+        sizes = {camera.name: camera.height_width or NATIVE_SIZE for camera in policy.observation_map.cameras}
         seen = observations(policy.observation_map, robot, arguments.count, sizes)
         show(measure(policy, seen, arguments.instruction))
         print(policy.remark)
