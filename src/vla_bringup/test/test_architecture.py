@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "vla_operator": {"vla_core", "vla_msgs"},
     "vla_perception": {"vla_core", "vla_msgs"},
     "vla_policy": {"vla_core", "vla_msgs"},
+    "vla_recorder": {"vla_core", "vla_msgs"},
     "vla_controller": {"vla_core", "vla_msgs"},
     "vla_sim": {
         "vla_core",
@@ -23,7 +24,7 @@ MAY_IMPORT = {
         "vla_policy.errors",
         "vla_policy.action.space",
     },  # the expert is a Policy
-    "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_controller", "vla_sim"},
+    "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_recorder", "vla_controller", "vla_sim"},
     "vla_bringup": {"vla_core"},
     "vla_doctor": {"vla_core"},
     "vla_demo": {"vla_core", "vla_msgs", "vla_bringup"},

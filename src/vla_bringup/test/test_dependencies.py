@@ -40,6 +40,8 @@ PIP = {
     "honcho": "honcho",
     "httpx2": "httpx2",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    "mcap": "mcap",
+    "mcap_ros2": "mcap-ros2-support",
     "mink": "mink",
     "msgspec": "msgspec",
     "mujoco": "mujoco",

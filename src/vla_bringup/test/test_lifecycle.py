@@ -18,6 +18,7 @@ NODES = {
     "instruction_node": ("vla_operator.instruction_node", {}, "/vla/instruction"),
     "controller_node": ("vla_controller.controller_node", {}, "/vla/controller_status"),
     "policy_node": ("vla_policy.policy_node", {"policy": "expert"}, "/vla/action_chunk"),
+    "recorder_node": ("vla_recorder.recorder_node", {}, "/recorder_node/status"),
     "simulator_node": ("vla_sim.simulator_node", {}, "/sim/scene_state"),
 }
 ROUND = (

@@ -78,6 +78,11 @@ ARGUMENTS = (
     Argument("controller_rate", "20.0", "Setpoints per second [Hz].", kind=float, low=5.0, high=100.0),
     Argument("replay_file", "", "Recorded action chunks that policy:=replay plays."),
     Argument("record_file", "", "File (.jsonl) to write every action chunk to, for policy:=replay; empty: none."),
+    Argument(
+        "recordings",
+        "",
+        "Folder of recorded episodes: recorder_node runs, and `vla record` tells it what; empty: none.",
+    ),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
     Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
     Argument(
@@ -186,6 +191,14 @@ STACK = (
         on_exit=OnExit.RESTART,
         config="instruction_node.yaml",
         parameters={"halt_words": Template("{share}/config/halt_words.yaml"), **SIM_TIME},
+    ),
+    Node(
+        "vla_recorder",
+        "recorder_node",
+        on_exit=OnExit.RESTART,
+        config="recorder_node.yaml",
+        parameters={"folder": FromArgument("recordings"), "robot": FromArgument("robot"), **SIM_TIME},
+        needs="recordings",
     ),
     Node(  # a job and no parameter of a node: what restarts must not give it again
         "vla_operator",
