@@ -12,8 +12,10 @@ import pytest
 import yaml
 from vla_bringup.description import FileEntry, FromArgument, GraphError, Node, OnExit, Select
 from vla_bringup.graph import GRAPH
-from vla_bringup.policies import BUILT_IN, SHIPPED
+from vla_bringup.policies import BUILT_IN, ON_A_SERVER, SERVERS, SHIPPED
 from vla_bringup.resolution import Graph, IncludeStart, NodeStart
+from vla_policy.remote.credentials import Credentials
+from vla_policy.remote.protocols import make_server
 
 SHARE = Path(__file__).parents[1]  # launch/ and config/ stand there as links
 WEIGHTS = SHARE.parent / "vla_policy" / "vla_policy"
@@ -32,6 +34,19 @@ def test_wrong_value_is_refused_with_what_was_received_and_every_valid_value(arg
     message = refusal({argument.name: "ur5"})
     assert "ur5" in message
     assert all(choice in message for choice in argument.choices)
+
+
+@pytest.mark.parametrize("text", ["ftp://host:8000", "host:8000", "ws:", "ws://", "http"])
+def test_a_server_of_an_unknown_scheme_is_refused_with_the_valid_forms(text):
+    message = refusal({"policy": "remote", "server": text})
+    assert repr(text) in message
+    assert all(form in message for form in SERVERS)
+
+
+@pytest.mark.parametrize("form", SERVERS)
+def test_every_form_of_a_server_is_one_that_the_policy_takes(form):
+    assert GRAPH.values({"policy": "remote", "server": form})["server"] == form
+    assert make_server(form, Credentials()) is not None
 
 
 def test_wrong_name_is_refused_with_every_valid_name_and_the_nearest_one():
@@ -60,6 +75,12 @@ def test_seed_is_a_whole_number(text):
         ({"policy": "replay"}, "replay_file"),
         ({"policy": "rt1", "replay_file": "x.npz"}, "only policy:=replay"),
         ({"policy": "rt2", "replay_file": "x.npz"}, "only policy:=replay"),
+        ({"policy": "remote"}, "needs server:="),
+        ({"policy": "edge"}, "needs server:="),
+        ({"policy": "rt1", "server": "ws://host:8000"}, "only policy:=remote"),
+        ({"policy": "rt2", "token_file": "token"}, "only policy:=remote"),
+        ({"policy": "remote", "server": "ws://host", "checkpoint": "x"}, "the server loads the weights"),
+        ({"policy": "remote", "server": "ws://host", "decode": "beam"}, "only policy:=rt2"),
         ({"policy": "rt1", "decode": "beam"}, "only policy:=rt2"),
         ({"policy": "expert", "narrow": "false"}, "only policy:=rt2"),
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
@@ -137,6 +158,7 @@ def everything():
     for robot, sim, policy in itertools.product(CHOICES["robot"], CHOICES["sim"], CHOICES["policy"]):
         given = {"robot": robot, "sim": sim, "policy": policy}
         given |= {"replay_file": "recording"} if policy == "replay" else {}
+        given |= {"server": "ws://host:8000"} if policy in ON_A_SERVER else {}
         given |= {"checkpoint": "folder"} if robot not in SHIPPED.get(policy, CHOICES["robot"]) else {}
         if policy != "expert" or sim == "mujoco":
             yield given

@@ -31,6 +31,7 @@ class Argument:
     """One `name:=value` of the command line.
 
     `kind` is the type of its value; `low` and `high` are inclusive bounds of a number. Empty `choices` allow anything.
+    `forms` are examples of an address; a text must begin like one of them, up to its "://".
     """
 
     name: str
@@ -40,11 +41,16 @@ class Argument:
     kind: type[bool] | type[int] | type[float] | type[str] = str
     low: float = -math.inf
     high: float = math.inf
+    forms: tuple[str, ...] = ()
 
     def parse(self, text: str) -> Value:
         """Return the typed value of `text`; raises GraphError with the received and the valid values."""
         if self.choices and text not in self.choices:
             raise GraphError(f"{self.name}:={text!r} is not valid; valid values: {', '.join(self.choices)}")
+        schemes = {form.partition("://")[0] for form in self.forms}
+        scheme, separator, rest = text.partition("://")
+        if text and self.forms and not (scheme in schemes and separator and rest):
+            raise GraphError(f"{self.name}:={text!r} is not valid; valid forms: {', '.join(self.forms)}")
         if self.kind is bool:
             return text == "true"
         if self.kind is str:

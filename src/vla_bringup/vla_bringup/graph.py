@@ -34,7 +34,7 @@ from .description import (
     Template,
     Value,
 )
-from .policies import SHIPPED, policy_names
+from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
 from .resolution import Graph
 
 MUJOCO = {"sim": ("mujoco",)}
@@ -73,6 +73,9 @@ ARGUMENTS = (
     Argument("plan", "false", "true: rt2 plans in words first, again every 5 s, on /vla/plan.", BOOLEAN, kind=bool),
     Argument("min_legal_mass", "0.0", LEGAL_MASS, kind=float, low=0.0, high=1.0),
     Argument("narrow", "true", "true: rt2 cannot choose motion out of the workspace or too fast.", BOOLEAN, kind=bool),
+    Argument("server", "", "Policy server of policy:=remote and edge: its protocol and address.", forms=SERVERS),
+    Argument("token_file", "", "File whose first line is the token that the policy server wants; empty: none."),
+    Argument("policy_options", "", "Options of the policy alone: 'name=value name=value'; an unknown one is listed."),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
     Argument("controller_rate", "20.0", "Setpoints per second [Hz].", kind=float, low=5.0, high=100.0),
@@ -116,6 +119,13 @@ RULES = (
         for robot in ROBOTS
         if robot not in shipped
     ),
+    Rule({"policy": ON_A_SERVER}, "it is on another machine, or in another process", requires="server"),
+    Rule(
+        {"policy": tuple(policy for policy in POLICIES if policy not in ON_A_SERVER)},
+        f"only policy:={' and policy:='.join(ON_A_SERVER)} read it",
+        keep_default=("server", "token_file"),
+    ),
+    Rule({"policy": ("remote",)}, "the server loads the weights", keep_default=("checkpoint",)),
     Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
     Rule(
         {"policy": tuple(policy for policy in POLICIES if policy != "replay")},
@@ -123,7 +133,7 @@ RULES = (
         keep_default=("replay_file",),
     ),
     Rule(
-        {"policy": ("rt1", "expert", "replay")},
+        {"policy": ("rt1", "expert", "replay", *ON_A_SERVER)},
         "only policy:=rt2 reads it",
         keep_default=("decode", "quantization", "plan", "min_legal_mass", "narrow"),
     ),
@@ -178,6 +188,9 @@ STACK = (
             "plan": FromArgument("plan"),
             "min_legal_mass": FromArgument("min_legal_mass"),
             "narrow": FromArgument("narrow"),
+            "server": FromArgument("server"),
+            "token_file": FromArgument("token_file"),
+            "policy_options": FromArgument("policy_options"),
             "workspace_low": FileEntry(ROBOT_FILE, "workspace.lower"),
             "workspace_high": FileEntry(ROBOT_FILE, "workspace.upper"),
             "linear_speed": FileEntry(ROBOT_FILE, "tool_speed.linear"),

@@ -164,10 +164,11 @@ def status_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> 
     return msg
 
 
-def diagnostics_to_msg(status: Status, stamp: Time, policy: str) -> DiagnosticArray:
+def diagnostics_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> DiagnosticArray:
     """Return the node's entry for /diagnostics."""
     values = {
         "policy": policy,
+        "checkpoint": checkpoint,
         "state": status.state.name.lower(),
         "rate_hz": f"{status.rate:.2f}",
         "inference_ms": f"{status.inference_time * 1e3:.1f}",

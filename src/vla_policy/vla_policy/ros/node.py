@@ -206,4 +206,5 @@ class PolicyNode(ManagedNode):
             raise RuntimeError("the inference thread has died; its traceback stands above")
         self._publish_status()
         stamp = self.get_clock().now().to_msg()
-        self._publish(self._diagnostics, conversions.diagnostics_to_msg(self._status(), stamp, self._policy.name))
+        name, checkpoint = self._policy.name, self._policy.checkpoint
+        self._publish(self._diagnostics, conversions.diagnostics_to_msg(self._status(), stamp, name, checkpoint))
