@@ -8,6 +8,7 @@ import pytest
 from vla_controller.bench.rig import Bench
 from vla_controller.health.health import ERROR, OK, WARN, diagnose
 from vla_controller.health.tick_times import TickTimes
+from vla_controller.intake.latency import Timing
 from vla_controller.intake.targets import schedule
 from vla_core.action import ActionStep
 
@@ -39,15 +40,19 @@ def test_tick_times_are_percentiles_of_the_window() -> None:
 
 def test_steps_after_the_one_that_terminates_are_not_done(fr3: Bench) -> None:
     chunk = fr3.chunk(ActionStep(), ActionStep(terminate=True), ActionStep(np.array([0.1, 0.0, 0.0])))
-    plan = schedule(chunk, fr3.now, 0.3)
+    plan = schedule(chunk, fr3.now, Timing(0.3, chunk.period))
     assert plan.indices == (0, 1)
     assert plan.times == pytest.approx((fr3.now + 0.3, fr3.now + 0.5))
 
 
 @pytest.mark.parametrize(("age", "kept", "late"), [(0.1, (0, 1), 0), (0.4, (1,), 1), (0.6, (1,), 2), (0.9, (), 2)])
 def test_a_late_last_step_is_done_within_one_period(fr3: Bench, age: float, kept: tuple[int, ...], late: int) -> None:
-    plan = schedule(fr3.chunk(ActionStep(), ActionStep(), stamp=fr3.now - age), fr3.now, 0.3)
+    chunk = fr3.chunk(ActionStep(), ActionStep(), stamp=fr3.now - age)
+    plan = schedule(chunk, fr3.now, Timing(0.3, chunk.period))
     assert (plan.indices, plan.late) == (kept, late)
+    followed = schedule(chunk, fr3.now, Timing(0.3, chunk.period), most_late=2.0)
+    assert followed.indices == (kept or (1,))
+    assert followed.times[-1] >= fr3.now - chunk.period
 
 
 @pytest.mark.parametrize(

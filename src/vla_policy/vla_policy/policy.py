@@ -13,6 +13,7 @@ from vla_core.observation_map import REFERENCE
 from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.action.motion_limits import MotionLimits
+from vla_policy.ahead import Ahead
 from vla_policy.errors import ConfigurationError, InstructionError, ObservationError, PolicyError
 
 FloatArray = NDArray[np.float64]
@@ -27,7 +28,8 @@ class Observation:
     camera's name in the observation map; joint_position [rad] or [m]; ee_position [m]; gripper_width: distance between
     the finger pads [m], NaN when unknown; scene: simulator ground truth by object name, each (7,) position [m] and
     quaternion xyzw, only for policies with `uses_scene`; encoded: what `Policy.encode` made of the images elsewhere,
-    which are blank then.
+    which are blank then; ahead: what is still to be done of the chunk before, for policies that continue from it, None
+    where nothing is.
     """
 
     stamp: float
@@ -39,6 +41,7 @@ class Observation:
     gripper_width: float
     scene: Mapping[str, FloatArray] | None = None
     encoded: NDArray[np.float32] | None = None
+    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         """Raise ObservationError where a shape or a number is not usable."""

@@ -44,7 +44,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., command.EpisodeR
         monkeypatch.setattr(policy_driver, "load_policy", lambda settings: Acting(act))
         monkeypatch.setattr(command, "TIME_LIMIT", seconds)
         evaluator = Evaluator(EvalSettings(policy_settings("acting", "fr3"), families=("pick",)))
-        start = evaluator._lockstep.controller
+        start = evaluator.lockstep.controller
         result = evaluator.run(0)
         run.moved = float(np.abs(start.watch.q - start.config.home).max())  # type: ignore[attr-defined]
         evaluator.close()

@@ -109,6 +109,7 @@ class RemotePolicy(Policy):
         self._link.connect()
         if self._begins:
             self._link.reset()
+        self._server.ahead = observation.ahead
         reply = self._link.infer(self._inputs(observation))
         self._begins = False
         try:

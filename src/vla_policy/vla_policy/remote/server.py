@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vla_policy.ahead import Ahead
 from vla_policy.errors import ReplyError, UnavailableError
 
 MAX_REPLY_BYTES = 16 * 2**20  # a chunk of 1,000 steps of 256 columns in JSON has less
@@ -35,6 +36,8 @@ class RemoteServer(ABC):
     Every method ends within its time limit. After any error the connection is closed: a reply that comes late cannot be
     taken for that of a newer observation. `connect` opens it again.
     """
+
+    ahead: Ahead | None = None  # of the next observation, for protocols that can tell it
 
     @abstractmethod
     def connect(self, timeout_s: float) -> Mapping[str, Any]:

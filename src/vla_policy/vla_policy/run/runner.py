@@ -12,6 +12,7 @@ from typing import Generic
 from vla_core.action import ActionChunk
 
 from vla_policy.action.certainty import legal_mass, token_confidence
+from vla_policy.ahead import Leftovers
 from vla_policy.errors import ActionRefusedError, InstructionError, ObservationError, UnavailableError
 from vla_policy.run.questions import MAX_TEXT
 from vla_policy.run.state import ACTIVE, Job, ObservationT, Stamped, State, Status, Task
@@ -33,6 +34,7 @@ class PolicyRunner(Generic[ObservationT]):
         self._sequence = 0  # the highest that was received
         self._clock = -math.inf  # [s] latest time passed in
         self._notices: list[str] = []
+        self._leftovers = Leftovers(settings.latency_budget)
         self._generation = 0
         self._needs_reset = False
         self._slot: Stamped[ObservationT] | None = None
@@ -56,6 +58,7 @@ class PolicyRunner(Generic[ObservationT]):
             return f"its sequence {task.sequence} is not above {self._sequence}, which was received before"
         self._sequence = max(self._sequence, task.sequence)
         self._task = task
+        self._leftovers.forget()
         self._generation += 1
         self._needs_reset, self._terminating, self._task_chunks, self._due = True, 0, 0, now
         if task.stop:
@@ -104,7 +107,8 @@ class PolicyRunner(Generic[ObservationT]):
         self._due = (now if self._needs_reset or now - self._due > period else self._due) + period
         self._started = now
         self._used_stamp = self._slot.stamp
-        return Job(self._generation, self._task, self._needs_reset, self._slot)
+        ahead = self._leftovers.ahead(self._slot.stamp)
+        return Job(self._generation, self._task, self._needs_reset, self._slot, ahead)
 
     def seconds_to_next(self, now: float) -> float:
         """Return how long [s] `next_job` will surely return None, unless an instruction or observation comes."""
@@ -130,6 +134,7 @@ class PolicyRunner(Generic[ObservationT]):
             self._fail(result)
             return False
         self._needs_reset = False
+        self._leftovers.sent(result, now)
         self._inference_time, self._observation_age = inference_time, now - job.observation.stamp
         self._confidence, self._legal_mass = token_confidence(result), legal_mass(result)
         self._chunks, self._task_chunks = self._chunks + 1, self._task_chunks + 1
@@ -173,6 +178,7 @@ class PolicyRunner(Generic[ObservationT]):
         self._slot, self._unusable = None, f"{text}; no observation since"
         self._used_stamp, self._due = math.nan, now
         self._starts.clear()
+        self._leftovers.forget()
         self._generation += 1  # what is being inferred was seen before
         if self._state in ACTIVE:
             self._needs_reset = True

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
 
+from vla_policy.ahead import Ahead
+
 ObservationT = TypeVar("ObservationT")
 
 
@@ -53,6 +55,7 @@ class Job(Generic[ObservationT]):
     task: Task
     reset: bool
     observation: Stamped[ObservationT]
+    ahead: Ahead | None = None  # what is left of the chunk before
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from vla_core.action import ActionChunk
@@ -128,7 +129,7 @@ class InferenceWorker(Generic[SeenT, MessageT]):
         try:
             if job.reset:
                 self._policy.reset(job.task.text)
-            result = self._policy.infer(job.observation.value.observation)
+            result = self._policy.infer(replace(job.observation.value.observation, ahead=job.ahead))
             duration = time.monotonic() - started
             message = self._prepare(job, result, duration)
         except Exception as error:  # a policy is a plug-in: whatever it raises ends its task, never the node

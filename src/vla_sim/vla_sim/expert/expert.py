@@ -27,6 +27,8 @@ CARRY_Z = 0.16  # a held block clears the bowl
 RELEASE_Z = 0.095  # above the bowl
 LIFT_Z = 0.20
 HELD_WIDTH = (0.030, 0.047)  # pad distance when a block is held
+OPEN_WIDTH = 0.08
+WIDTH_STEP = 0.03  # by which the fingers close or open in one step
 CLEAR_WIDTH = 0.06  # the pads are off a block again
 
 
@@ -165,6 +167,17 @@ def _limited(tcp: Array, goal: Array) -> Array:
     step[:, :2] *= np.where(sideways > 0.02, np.clip(1.0 - rise / 0.04, 0.0, 1.0), 1.0)[:, None]
     length = np.linalg.norm(step, axis=1)
     return np.asarray(step * np.minimum(1.0, MAX_STEP / np.maximum(length, 1e-9))[:, None])
+
+
+def after(state: ExpertState, action: ExpertAction) -> ExpertState:
+    """What an action leads to, as far as the expert can tell: a block between closed fingers comes along."""
+    grip = np.array([[np.any(_in_hand(state, state.blocks[:, k])) for k in range(state.blocks.shape[1])]])
+    held = grip & (action.opening < 0.5)[:, None] & (state.width < HELD_WIDTH[1])[:, None]
+    blocks = state.blocks + np.where(held[..., None], action.translation[:, None, :], 0.0)
+    least = np.where(grip.any(axis=1), sum(HELD_WIDTH) / 2.0, 0.0)
+    goal = np.where(action.opening < 0.5, least, OPEN_WIDTH)
+    width = state.width + np.clip(goal - state.width, -WIDTH_STEP, WIDTH_STEP)
+    return ExpertState(state.tcp + action.translation, width, blocks, state.bowl)
 
 
 def state_of(tcp: Array, width: float, objects: dict[str, Array]) -> ExpertState:

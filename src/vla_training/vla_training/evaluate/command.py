@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 from vla_core.arguments import add_settings
 from vla_core.files import write_text
 from vla_policy.loading import OPTIONS, load_observation_map, load_policy, policy_config, policy_settings
+from vla_policy.policy import Policy
 from vla_policy.run.state import State
 from vla_policy.settings import Settings
 from vla_sim.task.task import FAMILIES, SuccessTest
@@ -47,6 +48,7 @@ class EvalSettings:
     families: tuple[str, ...] = FAMILIES
     templates: Mapping[str, Sequence[str]] | None = None
     image_size: tuple[int, int] = (128, 160)
+    time_limit: float = 0.0  # [s] of simulated time for one episode; 0: TIME_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,12 @@ class EpisodeResult:
 class Evaluator:
     """Runs numbered episodes: the same seed and index give the same table, whatever the policy."""
 
-    def __init__(self, settings: EvalSettings) -> None:
-        """Raises PolicyError (unknown policy, unusable checkpoint)."""
+    def __init__(
+        self, settings: EvalSettings, lockstep: LockstepSettings | None = None, policy: Policy | None = None
+    ) -> None:
+        """`lockstep` and `policy`: other ones than the settings' name. Raises PolicyError (unknown, unusable)."""
         self.settings = settings
-        self._driver = PolicyDriver(settings.policy)
+        self._driver = PolicyDriver(settings.policy, policy)
         self._world = World(settings.policy.robot)
         needs_picture = not self._driver.policy.uses_scene
         self._camera = Camera(self._world) if needs_picture else None
@@ -80,17 +84,18 @@ class Evaluator:
         period = 1.0 / settings.policy.rate
         mapped = load_observation_map(settings.policy)
         cameras = mapped.cameras if mapped else ()
-        self._lockstep = Lockstep(self._world, self._camera, size, LockstepSettings(policy_period=period), cameras)
+        conditions = lockstep or LockstepSettings(policy_period=period)
+        self.lockstep = Lockstep(self._world, self._camera, size, conditions, cameras)
 
     def run(self, index: int) -> EpisodeResult:
         """Lay the table, give the instruction, act until the success test holds or time is up."""
         rng = np.random.default_rng([self.settings.seed, index])
         task = sample_task(rng, self.settings.families[index % len(self.settings.families)])
-        self._lockstep.forget()
+        self.lockstep.forget()
         sample_layout(self._world.robot, task, rng).apply(self._world)
         wordings = (self.settings.templates or {}).get(task.family)
         text = task.text(str(rng.choice(list(wordings))) if wordings else None)
-        self._lockstep.start()
+        self.lockstep.start()
         self._driver.begin(INSTRUCTION_ID, text, self._world.time)
         test, began = SuccessTest(self._world, task), self._world.time
         success = self._act(test, began)
@@ -103,21 +108,21 @@ class Evaluator:
             round(self._world.time - began, 2),
             status.state is State.DONE,
             status.reason,
-            {name: count for name, count, _ in self._lockstep.controller.log.entries()},
+            {name: count for name, count, _ in self.lockstep.controller.log.entries()},
         )
 
     def _act(self, test: SuccessTest, began: float) -> bool:
         """Act until success, the end of time, or SETTLING after the policy's end; return whether it succeeded."""
-        end = began + TIME_LIMIT
+        end = began + (self.settings.time_limit or TIME_LIMIT)
         while self._world.time < end:
             if self._driver.over:
                 end = min(end, self._world.time + SETTLING)
-                self._lockstep.hold()
+                self.lockstep.hold()
             else:
-                observation = self._lockstep.observe(self._driver.policy.uses_scene, self._camera is not None)
-                inference = self._lockstep.settings.inference_time
+                observation = self.lockstep.observe(self._driver.policy.uses_scene, self._camera is not None)
+                inference = self.lockstep.settings.inference_time
                 chunk = self._driver.act(observation, self._world.time, inference)
-                self._lockstep.apply(observation, chunk) if chunk is not None else self._lockstep.hold()
+                self.lockstep.apply(observation, chunk) if chunk is not None else self.lockstep.hold()
             if test.update():
                 return True
         return False

@@ -8,13 +8,15 @@ The classes are those that the nodes wrap. What differs is time: here the simula
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from vla_controller.arm_controller import ArmController
+from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
+from vla_controller.settings import ControllerSettings
 from vla_core.action import ActionChunk
 from vla_core.observation_map.camera import Camera as MapCamera
 from vla_core.robot import load_robot_config
@@ -31,11 +33,12 @@ INSTRUCTION_ID = "lockstep"
 
 @dataclass(frozen=True, slots=True)
 class LockstepSettings:
-    """Times in [s]."""
+    """Times in [s]. `controller`: its settings, as in config/controller_node.yaml."""
 
     policy_period: float = 0.2
     controller_period: float = 0.05
     inference_time: float = 0.1
+    controller: ControllerSettings = field(default_factory=ControllerSettings)
 
 
 class Lockstep:
@@ -60,7 +63,9 @@ class Lockstep:
         """
         self.world = world
         self.settings = settings or LockstepSettings()
-        self.controller = ArmController(load_robot_config(world.robot.name), self.settings.controller_period)
+        config, period = load_robot_config(world.robot.name), self.settings.controller_period
+        self.controller = ArmController(config, period, self.settings.controller)
+        self.setpoints: list[Setpoint] = []  # since `start`
         self._ticks = round(self.settings.policy_period / self.settings.controller_period)
         self._pictures = Pictures(cameras or single_camera(image_size), camera)
         self._sequence = 0
@@ -79,6 +84,7 @@ class Lockstep:
         self.controller.reset(self.world.joint_state()[1][: len(self.world.robot.joint_names)])
         self._sense()
         self.controller.set_instruction(INSTRUCTION_ID)
+        self.setpoints.clear()
 
     def new_instruction(self) -> None:
         """What the controller hears when the operator changes the task in mid-run."""
@@ -124,6 +130,7 @@ class Lockstep:
         dt = self.settings.controller_period
         setpoint = self.controller.tick(self.world.time)
         if setpoint is not None:
+            self.setpoints.append(setpoint)
             ahead = setpoint.ahead
             rows = zip(ahead.times.tolist(), ahead.q, ahead.qd, ahead.qdd, strict=True)
             self.world.command_arm([TrajectoryPoint(*row) for row in rows])

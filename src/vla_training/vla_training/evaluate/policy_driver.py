@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vla_core.action import ActionChunk
 from vla_policy.loading import load_policy
 from vla_policy.policy import Observation, Policy
@@ -16,9 +18,9 @@ OVER = (State.DONE, State.STOPPED, State.ERROR)
 class PolicyDriver:
     """Decides, as policy_node does, when the policy infers, and what becomes of its chunks and of its errors."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Load the policy of these settings. Raises PolicyError."""
-        self.policy: Policy = load_policy(settings)
+    def __init__(self, settings: Settings, policy: Policy | None = None) -> None:
+        """Load the policy of these settings, unless `policy` is given. Raises PolicyError."""
+        self.policy: Policy = policy or load_policy(settings)
         self._settings = settings
         self._runner: PolicyRunner[Observation] = PolicyRunner(settings)
         self._now = 0.0
@@ -46,7 +48,7 @@ class PolicyDriver:
         try:
             if job.reset:
                 self.policy.reset(job.task.text)
-            result = self.policy.infer(observation).checked()
+            result = self.policy.infer(replace(observation, ahead=job.ahead)).checked()
         except Exception as error:  # as in the node's worker: a policy's error ends its task, not the run
             result = error
         sent = self._runner.finish(job, result, now + inference_time, inference_time)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,11 +26,14 @@ class Gr00tServer(RemoteServer):
 
     An observation's images (H, W, 3) or (T, H, W, 3) are its video, its numbers its state, its text its language.
     Setting `codec`: npy or numpy, how arrays are written; auto: whichever the server's first array is in, npy before.
+    Setting `rtc`: ramp rate of real-time chunking; where it is given, each request says how many steps of the last
+    chunk are left, and how many of them will be done before the reply comes.
     """
 
     def __init__(self, address: Address, credentials: Credentials) -> None:
         """Prepare. Raises ConfigurationError for unknown settings."""
-        codec = address.choose({"codec": AUTO})["codec"]
+        chosen = address.choose({"codec": AUTO, "rtc": ""})
+        codec, self._ramp_rate = chosen["codec"], _ramp_rate(chosen["rtc"])
         if codec not in (AUTO, *gr00t.CODECS):
             raise ConfigurationError(f"codec is {codec!r}; valid are {', '.join((AUTO, *gr00t.CODECS))}")
         if credentials.ca_file or credentials.certificate_file:
@@ -66,7 +70,7 @@ class Gr00tServer(RemoteServer):
     def infer(self, inputs: Inputs, timeout_s: float) -> Reply:
         """Send an observation and return the actions by name, each (h, d)."""
         deadline = Deadline(timeout_s)
-        request = {"observation": _observation(inputs), "options": None}
+        request = {"observation": _observation(inputs), "options": self._options()}
         try:
             return self._actions(request, deadline)
         except BaseException:
@@ -93,6 +97,13 @@ class Gr00tServer(RemoteServer):
         """Return the keys of video, state and language."""
         keys = [key for group in ("video", "state", "language") for key in self._keys(group)]
         return frozenset(keys) or None
+
+    def _options(self) -> dict[str, float] | None:
+        """Return the options of real-time chunking; None without it, and where nothing is left of the last chunk."""
+        if self._ramp_rate is None or self.ahead is None:
+            return None
+        steps = {"rtc_overlap_steps": len(self.ahead.left), "rtc_frozen_steps": self.ahead.delay_steps}
+        return {**steps, "rtc_ramp_rate": self._ramp_rate}
 
     def _keys(self, group: str) -> list[str]:
         return [str(key) for key in self._modalities.get(group, {}).get("modality_keys", ())]
@@ -139,6 +150,19 @@ class Gr00tServer(RemoteServer):
                 raise ServerRefusedError(f"{self._endpoint} refuses the token: {text}")
             raise ReplyError(f"the server reports an error: {text}")
         return reply
+
+
+def _ramp_rate(text: str) -> float | None:
+    """Return the setting `rtc` as a number above 0; None where it is empty."""
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0.0 < rate < math.inf:
+        raise ConfigurationError(f"rtc is {text!r}; valid is a ramp rate above 0, for example rtc=6")
+    return rate
 
 
 def _modalities(reply: object) -> dict[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from vla_training.run.arguments import Parser, natural, positive
 PARTS = {  # part: keys of the JSON file that it writes; the module of its name measures it
     "fleet": ("fleet",),
     "faults": ("faults",),
+    "latency": ("latency", "latency_motion", "slow_inference"),
 }
 ROBOTS = (1, 2, 4, 8, 16)
 
@@ -47,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robots", type=positive, nargs="+", default=list(ROBOTS), help="of part fleet")
     parser.add_argument("--seconds", type=float, default=8.0, help="[s] least time for each number of part fleet")
     parser.add_argument("--faults", type=positive, default=1000, help="of part faults (default 1000)")
+    parser.add_argument("--latency-episodes", type=positive, default=20, help="of each condition of part latency")
+    parser.add_argument("--added", type=float, nargs="*", default=[0.0, 0.2, 0.5, 1.0], help="[s] of part latency")
+    parser.add_argument("--slow", type=float, nargs="*", default=[0.4, 0.6, 1.0], help="[s] an inference, likewise")
+    parser.add_argument("--slow-policy", default="rt1", help="whose inference is slow (default rt1)")
     parser.add_argument("--threads", type=natural, default=1, help="of the server's numerical library (default 1)")
     parser.add_argument("--out", type=Path, default=Path("out/bench/remote.json"), help="the picture is put beside it")
 
