@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from vla_bringup.description import FileEntry, FromArgument, GraphError, Node, OnExit, Select
+from vla_bringup.description import FileEntry, FromArgument, GraphError, MapName, MapTopic, Node, OnExit, Select
 from vla_bringup.graph import GRAPH
 from vla_bringup.policies import BUILT_IN, ON_A_SERVER, SERVERS, SHIPPED
 from vla_bringup.resolution import Graph, IncludeStart, NodeStart
@@ -190,7 +190,7 @@ def test_every_argument_and_condition_is_used_and_known():
     names = {argument.name for argument in GRAPH.arguments}
     settings = [s for item in GRAPH.items if isinstance(item, Node) for s in item.parameters.values()]
     settings += [s for setting in settings if isinstance(setting, Select) for s in setting.choices.values()]
-    read = {s.name for s in settings if isinstance(s, FromArgument | Select)}
+    read = {s.name for s in settings if isinstance(s, FromArgument | Select | MapName | MapTopic)}
     conditions = {name for item in GRAPH.items for name in item.when}
     assert read | conditions == names
     for item in (*GRAPH.items, *GRAPH.rules):
@@ -242,3 +242,45 @@ def test_a_file_without_the_numbers_is_named_with_the_key(content, tmp_path):
 def test_a_missing_file_is_named():
     with pytest.raises(GraphError, match=r"/nowhere/config/\w+.yaml"):
         GRAPH.resolve({}, Path("/nowhere"))
+
+
+def parameters(**given):
+    """The parameters of each node by its name."""
+    return {start.name: start.parameters for start in GRAPH.resolve(given, SHARE) if isinstance(start, NodeStart)}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, "rt1"),
+        ({"policy": "rt2"}, "rt2"),
+        ({"policy": "expert"}, "rt1"),
+        ({"policy": "rt1", "map": "openpi_bridge"}, "openpi_bridge"),
+    ],
+)
+def test_camera_and_policy_are_told_the_same_map_by_default_the_policys(given, wanted):
+    told = parameters(**given)
+    assert told["camera_node"]["observation_map"] == told["policy_node"]["observation_map"] == wanted
+
+
+def test_a_map_that_needs_the_wrist_camera_switches_it_on_and_so_does_its_argument():
+    assert parameters()["simulator_node"]["wrist_view"] is False
+    assert parameters(map="openpi_droid")["simulator_node"]["wrist_view"] is True
+    assert parameters(wrist_camera="true")["simulator_node"]["wrist_view"] is True
+    assert "only sim:=mujoco" in refusal({"sim": "none", "wrist_camera": "true"})
+
+
+def test_a_map_that_does_not_exist_is_wrong_or_not_for_the_robot_is_refused_before_anything_starts(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert "unknown observation map 'rt9'; valid: gr00t, lerobot" in refusal({"map": "rt9"})
+    assert "is not a file" in refusal({"map": "mine.yaml"})
+    mine = yaml.safe_load((SHARE / "config" / "maps" / "openpi_droid.yaml").read_text(encoding="utf-8"))
+    Path("mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    assert parameters(map="mine.yaml")["policy_node"]["observation_map"] == str(tmp_path / "mine.yaml")
+    mine["state"][0]["parts"][0]["names"] = ["elbow"]
+    Path("mine.yaml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    assert "joints elbow are not the robot's; valid are fr3_joint1" in refusal({"map": "mine.yaml"})
+    Path("mine.yaml").write_text(yaml.safe_dump({**mine, "camera": []}), encoding="utf-8")
+    assert "unknown key camera; valid keys are cameras, state" in refusal({"map": "mine.yaml"})

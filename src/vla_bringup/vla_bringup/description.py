@@ -118,7 +118,22 @@ class Select:
     choices: "Mapping[Value, Setting]"
 
 
-Setting = Value | FromArgument | Matches | Template | FileText | FileEntry | Select
+@dataclass(frozen=True, slots=True)
+class MapName:
+    """A parameter with the observation map's name or absolute path: the argument `name`, or by the policy's name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapTopic:
+    """A boolean parameter: true when the argument `name` is, or when a camera of the observation map has `topic`."""
+
+    name: str
+    topic: str
+
+
+Setting = Value | FromArgument | Matches | Template | FileText | FileEntry | Select | MapName | MapTopic
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from .description import (
     FileText,
     FromArgument,
     Include,
+    MapName,
+    MapTopic,
     Matches,
     Node,
     OnExit,
@@ -34,6 +36,7 @@ from .description import (
     Template,
     Value,
 )
+from .maps import MAP, check_map
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
 from .resolution import Graph
 
@@ -42,6 +45,7 @@ GAZEBO = {"sim": ("gazebo",)}
 NOT_MUJOCO = {"sim": ("gazebo", "none")}
 SIM_TIME = {"use_sim_time": Matches(GAZEBO, {"sim_time": (True,)})}
 ROBOT = {"robot_config": FromArgument("robot")}
+OBSERVATION_MAP = {"observation_map": MapName(MAP)}
 POLICIES = policy_names()
 WEIGHTS: Mapping[Value, Setting] = {
     **{policy: FromArgument("checkpoint") for policy in POLICIES},
@@ -62,6 +66,7 @@ ARGUMENTS = (
         "",
         "Weights of the policy: a folder, a shipped name, or (rt2) a hub id; empty: shipped for the robot.",
     ),
+    Argument(MAP, "", "Observation map: what the policy sees and says; a name or a .yaml file; empty: the policy's."),
     Argument("device", "auto", "Where the policy computes; auto: a GPU if there is one.", ("auto", "cpu", "cuda")),
     Argument(
         "decode",
@@ -86,6 +91,7 @@ ARGUMENTS = (
         "",
         "Folder of recorded episodes: recorder_node runs, and `vla record` tells it what; empty: none.",
     ),
+    Argument("wrist_camera", "false", "true: the simulated wrist camera runs whatever the map.", BOOLEAN, kind=bool),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
     Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
     Argument(
@@ -138,6 +144,7 @@ RULES = (
         keep_default=("decode", "quantization", "plan", "min_legal_mass", "narrow"),
     ),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
+    Rule(NOT_MUJOCO, "only sim:=mujoco has one", keep_default=("wrist_camera",)),
     Rule(NOT_MUJOCO, "only sim:=mujoco offers it", keep_default=("sim_time", "real_time_factor")),
     Rule(GAZEBO, "Gazebo spawns the robot from it", keep_default=("publish_description",)),
     Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
@@ -152,6 +159,7 @@ STACK = (
             "robot": FromArgument("robot"),
             "camera_delay": FromArgument("camera_delay"),
             "action_delay": FromArgument("action_delay"),
+            "wrist_view": MapTopic("wrist_camera", "/camera/wrist/image_raw"),
             "seed": FromArgument("seed"),
             "sim_time": FromArgument("sim_time"),
             "real_time_factor": FromArgument("real_time_factor"),
@@ -164,7 +172,7 @@ STACK = (
         "camera_node",
         on_exit=OnExit.RESTART,
         config="camera_node.yaml",
-        parameters={**ROBOT, **SIM_TIME},
+        parameters={**ROBOT, **OBSERVATION_MAP, **SIM_TIME},
     ),
     Node(
         "vla_controller",
@@ -181,6 +189,7 @@ STACK = (
             "policy": FromArgument("policy"),
             "checkpoint": Select("policy", WEIGHTS),
             "record": FromArgument("record_file"),
+            **OBSERVATION_MAP,
             "device": FromArgument("device"),
             "rate": FromArgument("rate"),
             "decode": FromArgument("decode"),
@@ -272,4 +281,4 @@ GAZEBO_STACK: tuple[Node | Include, ...] = (
     ),
 )
 
-GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK, RULES)
+GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK, RULES, (check_map,))

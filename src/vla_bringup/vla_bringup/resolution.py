@@ -4,7 +4,7 @@
 Nothing here starts anything and nothing imports ROS: `launch/robot.launch.py` and `vla up` both begin with `resolve`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +20,8 @@ from .description import (
     FromArgument,
     GraphError,
     Include,
+    MapName,
+    MapTopic,
     Matches,
     Node,
     OnExit,
@@ -29,6 +31,7 @@ from .description import (
     Template,
     Value,
 )
+from .maps import MAP, map_name, map_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Graph:
     arguments: tuple[Argument, ...]
     items: tuple[Node | Include, ...]
     rules: tuple[Rule, ...] = ()
+    checks: tuple[Callable[[Mapping[str, Value]], None], ...] = ()  # each raises GraphError
 
     def parse_command_line(self, words: Sequence[str]) -> dict[str, str]:
         """Return the `name:=value` words as a mapping; raises GraphError for a word of another form or given twice."""
@@ -93,6 +97,8 @@ class Graph:
         values = {a.name: a.parse(given.get(a.name, a.default)) for a in self.arguments}
         for rule in self.rules:
             self._check(rule, values)
+        for check in self.checks:
+            check(values)
         return values
 
     def _check(self, rule: Rule, values: Mapping[str, Value]) -> None:
@@ -140,6 +146,10 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
             return content.replace("package://vla_bringup/", f"{share}/")
         case FileEntry(template, key):
             return _numbers(_existing(Path(template.format(share=share, **values))), key)
+        case MapName(name):
+            return map_name(str(values[name]), str(values["policy"]))
+        case MapTopic(name, topic):
+            return bool(values[name]) or topic in map_topics(map_name(str(values[MAP]), str(values["policy"])))
         case Select(name, choices):
             return _set(choices[values[name]], values, share)
         case _:

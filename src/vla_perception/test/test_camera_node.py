@@ -72,7 +72,14 @@ def pose(stamp_ns: int, x: float, frame: str = "fr3_link0") -> PoseStamped:
 
 @pytest.fixture(scope="module")
 def node(start_node):
-    process = start_node(CAMERA_NODE, robot_config="fr3", camera_timeout=0.5, frozen_after=0.4, joint_wait=0.5)
+    process = start_node(
+        CAMERA_NODE,
+        robot_config="fr3",
+        observation_map="rt1",
+        camera_timeout=0.5,
+        frozen_after=0.4,
+        joint_wait=0.5,
+    )
     process.wait_for("waiting for images")
     return process
 
