@@ -24,6 +24,11 @@ pytestmark = pytest.mark.node
         (("policy:=replay", "rate:=fast"), "rate"),
         (("policy:=replay", "decode:=maybe"), "decode is 'maybe'; valid: auto, greedy, median, sample, beam"),
         (("policy:=replay", "min_legal_mass:=1.5"), "min_legal_mass"),
+        (("policy:=replay", "observation_map:=rt9"), "unknown observation map 'rt9'; valid: gr00t"),
+        (
+            ("policy:=rt1", "robot:=fr3", "observation_map:=openpi_bridge"),
+            "front has size [224, 224]; valid for policy rt1",
+        ),
         (("policy:=replay", "quantization:=int3"), "valid: none, int8, int4"),
         (("policy:=replay", "workspace_low:=[0.0]"), "workspace_low has 1 numbers; valid: three"),
         (("policy:=replay", "workspace_low:=near"), "valid: a list of numbers"),
