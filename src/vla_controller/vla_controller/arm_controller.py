@@ -17,6 +17,7 @@ from vla_controller.motion.arm_motion import ArmMotion
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
+from vla_controller.teleop.teleoperation import Teleoperation
 from vla_controller.trajectory.goal import ErrorCode, TrajectoryGoal
 from vla_controller.trajectory.owner import TrajectoryOwner
 from vla_controller.trajectory.run import TrajectoryRun
@@ -55,6 +56,7 @@ class ArmController:
         tool = self.kinematics.tool_position
         self.intake = Intake(config, settings, tool, self.log)
         self.trajectories = TrajectoryOwner(config, settings, tool, self.log)
+        self.teleop = Teleoperation(self, self.motion, config, settings, self.log)
         self.watch = ArmWatch(settings, config)
         self._clock = ClockWatch(settings.max_clock_jump)
         self.permission.reset()
@@ -102,7 +104,7 @@ class ArmController:
             self.stop("the operator said stop")
         elif instruction_id != self.intake.instruction or self.intake.stopped:
             self.intake.stopped = False
-            if not self.trajectories.active:  # else the policy's turn comes after it
+            if not (self.trajectories.active or self.teleop.active):  # else the policy's turn comes after it
                 self.halt("new instruction")
         self.intake.instruction = instruction_id
 
@@ -145,7 +147,7 @@ class ArmController:
 
     def go_home(self, now: float) -> Refusal | None:
         """Move to the robot's home joints from wherever it is; chunks are refused until a new instruction comes."""
-        refusal, state = self.hindrance(now), self.motion.state
+        refusal, state = self.hindrance(now) or self.teleop.refusal(), self.motion.state
         if refusal is not None or state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
         self.halt("going home")
@@ -161,7 +163,7 @@ class ArmController:
         Raises:
             GoalError: the goal is not executed; whoever owns the arm keeps it.
         """
-        run = self.trajectories.admit(goal, self.motion.state, self.hindrance(now), now)
+        run = self.trajectories.admit(goal, self.motion.state, self.hindrance(now) or self.teleop.refusal(), now)
         self.halt("replaced by a newer trajectory" if self.trajectories.active else "a trajectory takes the arm")
         self.trajectories.take(run)
         self.intake.stopped = True
@@ -172,6 +174,7 @@ class ArmController:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
         self.intake.situation_changed()
         self.trajectories.end(reason)
+        self.teleop.halted()
         self.motion.drop(reason)
 
     def hindrance(self, now: float) -> Refusal | None:
@@ -180,7 +183,8 @@ class ArmController:
 
     def judge(self, chunk: ActionChunk, now: float) -> AcceptedChunk | Refusal:
         """Let a chunk through the gate at time ``now`` [s], or count and return why not; nothing moves yet."""
-        refusal, state = self.hindrance(now) or self.trajectories.refusal(), self.motion.state
+        refusal = self.hindrance(now) or self.teleop.refusal(chunk) or self.trajectories.refusal()
+        state = self.motion.state
         if refusal is not None or state is None:
             return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
         return self.intake.judge(chunk, now, self.motion.reference(state))
@@ -211,9 +215,10 @@ class ArmController:
             return None
         if self.watch.q is not None:
             self._check_following(self.watch.q, now)
+        self.teleop.tick(now)
         step = motion.advance(motion.state, now, self.trajectories.active)
         if step.hindrance is not None:
-            self.halt(self.log.add(step.hindrance).reason)
+            (motion.drop if self.teleop.active else self.halt)(self.log.add(step.hindrance).reason)
         outcome = self.trajectories.judge(now, step.way.end.at_rest, self.watch.q)
         if outcome is not None:
             self.halt(f"trajectory: {outcome.text}")
@@ -239,8 +244,8 @@ class ArmController:
         """Notice a clock that jumps and joint states that stop."""
         jump, back = self._clock.look(now)
         if back:
-            self.intake.clock_went_back()
-            self.watch.clock_went_back(now)
+            for part in (self.intake, self.watch, self.teleop):
+                part.clock_went_back(now)
         if jump is not None:
             self.log.add(jump)
             self.halt("the clock jumped")

@@ -54,6 +54,11 @@ class ControllerSettings:
     )
     goal_time: float = setting(1.0, "[s] after a trajectory's end to come within goal_tolerance", 0.05, 60.0)
 
+    teleop_timeout: float = setting(0.25, "[s] without a command of a person's device after which it stops", 0.05, 1.0)
+    teleop_linear_speed: float = setting(0.25, "[m/s] of the tool at most, led by a person", 0.005, 1.0)
+    teleop_angular_speed: float = setting(1.0, "[rad/s] likewise", 0.02, 3.0)
+    teleop_ramp: float = setting(0.2, "[s] from rest to these speeds", 0.05, 2.0)
+
     def __post_init__(self) -> None:
         """Raise SettingsError for a number outside its range."""
         check_settings(self)
@@ -76,6 +81,7 @@ class NodeSettings:
     operator_timeout: float = setting(
         0.0, "[s] without instruction_node after which the arm halts; 0: none needed", 0.0, 60.0
     )
+    teleop_topic: str = setting("vla/teleop_command", "vla_msgs/TeleopCommand in")
     status_topic: str = setting("/vla/controller_status", "vla_msgs/ControllerStatus out, every tick")
     ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped out, for joint states that are believed")
     ee_pose_rate: float = setting(200.0, "[Hz] at most, of the tool's pose", 1.0, 1000.0)

@@ -72,7 +72,7 @@ class Intake:
         self.pace = accepted.chunk.period / self.timing.period
         self._last_order = (accepted.chunk.stamp, accepted.chunk.sequence)
 
-    def clock_went_back(self) -> None:
+    def clock_went_back(self, now: float) -> None:
         """Forget the order of stamps that now lie in the future."""
         self._last_order = None
         self.latency.clock_went_back()

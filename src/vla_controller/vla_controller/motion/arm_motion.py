@@ -22,6 +22,8 @@ from vla_controller.motion.stream import LEAD
 from vla_controller.path.planner import Planner
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
+from vla_controller.teleop.command import TeleopCommand
+from vla_controller.teleop.jog import Jog
 from vla_controller.trajectory.curve import Curve
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +43,7 @@ class ArmMotion:
         self._follower = Follower(config, kinematics, settings.smoothing, dt)
         self._following = Following(settings.follow_lag, settings.follow_margin)
         self._base = BaseVelocity(config.base, dt, log)
+        self._jog = Jog(config, settings, log, dt)
         self._before: JointState | None = None
         self._chunk: ActionChunk | None = None
         self._latency = math.nan
@@ -55,6 +58,11 @@ class ArmMotion:
     def at_rest(self) -> bool:
         """Whether the setpoint stands still (or there is none), and the mobile base, if there is one."""
         return self._base.at_rest and (self.state is None or self.state.at_rest)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the arm stands still and nothing is planned."""
+        return self.at_rest and not self._planner.active and not self.leading
 
     def begin(self, q: Array) -> None:
         """Setpoints begin at rest where the arm stands, ``q`` (n,) [rad]."""
@@ -89,6 +97,20 @@ class ArmMotion:
         if self.state is not None:
             self._follower.begin(self.state)
         self._planner.follow_curve(curve)
+
+    def begin_jog(self, reason: str) -> None:
+        """Lead the tool by hand from where it is and as it moves, instead of everything else."""
+        self.reason = reason
+        if self.state is not None:
+            pose, velocity = self._follower.begin_moving(self.state)
+            self._jog.begin(pose, velocity)
+            self._planner.follow_jog(self._jog)
+
+    def jog(self, command: TeleopCommand) -> None:
+        """Do what a person commands until the next command."""
+        self._jog.obey(command)
+        if not math.isnan(command.gripper):
+            self._planner.gripper = min(1.0, max(0.0, command.gripper))
 
     def go(self, state: JointState, now: float, joints: Array) -> None:
         """Go straight from the setpoint ``state`` to ``joints`` (n,) [rad]."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 from vla_core.robot import RobotConfig
+from vla_core.rotation import Pose, rotation_between
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm.workspace import Workspace
@@ -43,6 +44,7 @@ class Follower:
         """``smoothing`` [s] of the reference, ``dt`` [s] between ticks."""
         limits = config.limits
         self._limiter = SetpointLimiter(limits, dt)
+        self._kinematics, self._limits = kinematics, limits
         self._guard = StopGuard(kinematics, Workspace.of(config), dt)
         self._filter = ReferenceFilter(smoothing, dt)
         self._reach = _TOP_SPEED_SHARE * limits.velocity * dt
@@ -57,6 +59,18 @@ class Follower:
     def begin(self, state: JointState) -> None:
         """A path begins at ``state``."""
         self._filter.start(state.q)
+
+    def begin_moving(self, state: JointState) -> tuple[Pose, Array]:
+        """A path begins that goes on from ``state`` at its speed.
+
+        Returns:
+            pose of the tool where the path begins, and its velocity (6,) [m/s, rad/s].
+        """
+        ahead = np.clip(state.q + self._smoothing * state.qd, self._limits.lower, self._limits.upper)
+        self._filter.start(ahead)
+        here, there = self._kinematics.fk(state.q), self._kinematics.fk(ahead)
+        turned = rotation_between(here.quaternion, there.quaternion)
+        return there, np.concatenate((there.position - here.position, turned)) / self._smoothing
 
     def forget(self) -> None:
         """What was wanted does not count any more."""

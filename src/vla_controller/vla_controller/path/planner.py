@@ -20,6 +20,7 @@ from vla_controller.path.joining import Joining, mean_joints, mean_pose
 from vla_controller.path.reference import Path, Waypoint, join, sample_joints, sample_pose, start_time
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
+from vla_controller.teleop.jog import Jog
 from vla_controller.trajectory.curve import Curve
 
 Array = npt.NDArray[np.float64]
@@ -46,6 +47,7 @@ class Planner:
         self._curve: Curve | None = None
         self._joining = Joining[Pose](settings, sample_pose, mean_pose)
         self._joining_joints = Joining[Array](settings, sample_joints, mean_joints)
+        self._jog: Jog | None = None
         self._ik_seed = config.home
         self._openings: list[tuple[float, float]] = []  # when due [s], gripper opening
         self._position = -math.inf
@@ -56,17 +58,19 @@ class Planner:
     def clear(self) -> None:
         """Drop the path; gripper and counts stay."""
         self._forget_predictions()
-        self._poses = self._joints = self._curve = None
+        self._poses = self._joints = self._curve = self._jog = None
         self._openings = []
 
     @property
     def active(self) -> bool:
         """Whether there is a path."""
-        return self._poses is not None or self._joints is not None or self._curve is not None
+        return self._jog is not None or bool(self._curve or self._poses or self._joints)
 
     @property
     def end(self) -> float:
-        """Time of the last step [s]; minus infinity without a path."""
+        """Time of the last step [s]; minus infinity without a path, infinity of one that is led by hand."""
+        if self._jog is not None:
+            return math.inf
         path = self._curve or self._poses or self._joints
         return path.end if path is not None else -math.inf
 
@@ -92,11 +96,18 @@ class Planner:
         if self._curve is not None:
             self._position = min(ahead, self.end)
             return self._curve.sample(self._position)
-        if self._poses is None:
-            if self._joints is None:
-                raise ValueError("there is no path")
-            return _towards(sample_joints(self._joints, time), before, reach)
-        pose = sample_pose(self._poses, time)
+        if self._jog is not None:
+            wanted = self._lead(self._jog.step(), before, np.minimum(reach, dt * self._jog.joint_speed))
+            self._jog.wait_for(self._kinematics.fk(wanted))
+            return wanted
+        if self._poses is not None:
+            return self._lead(sample_pose(self._poses, time), before, reach)
+        if self._joints is None:
+            raise ValueError("there is no path")
+        return _towards(sample_joints(self._joints, time), before, reach)
+
+    def _lead(self, pose: Pose, before: Array, reach: Array) -> Array:
+        """Joints (n,) [rad] that bring the tool to ``pose``, as far as they come within ``reach`` of ``before``."""
         joints, distance, _ = self._kinematics.ik(before, pose, _IK_ITERATIONS)
         self._ik_seed = _towards(joints, before, reach)
         if distance > _UNREACHABLE_DISTANCE:
@@ -158,6 +169,11 @@ class Planner:
         self._poses = self._joints = None
         self._openings = []
         self._curve, self._rest_by, self.boxed = curve, math.inf, True
+
+    def follow_jog(self, jog: Jog) -> None:
+        """Replace the path by a pose that is led by hand."""
+        self.clear()
+        self._jog, self._rest_by, self.boxed = jog, math.inf, True
 
     def go(self, now: float, setpoint: Array, joints: Array) -> None:
         """Replace the path by a straight one in joint space from ``setpoint`` to ``joints``, both (n,) [rad].

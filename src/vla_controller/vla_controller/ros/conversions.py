@@ -24,6 +24,7 @@ from vla_controller.health.health import Health
 from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.motion.stream import Command
 from vla_controller.refusals import Refusal as GateRefusal
+from vla_controller.teleop.ownership import Ownership
 from vla_msgs.msg import ControllerStatus, Refusal
 
 Array = npt.NDArray[np.float64]
@@ -85,6 +86,7 @@ class TickReport:
     latency_budget: float  # [s]
     pace: float
     refusals: tuple[tuple[str, int, str], ...]
+    ownership: Ownership
     waiting: str = ""  # what is missing before the first setpoint
 
 
@@ -92,6 +94,9 @@ def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequenc
     """Status of one tick; without a setpoint the controller is still waiting for joint states."""
     msg = ControllerStatus(
         state=ControllerState.WAITING,
+        owner=int(report.ownership.owner),
+        device=report.ownership.device,
+        intervention=report.ownership.intervention,
         joint_names=joints,
         measured=[] if report.measured is None else report.measured.tolist(),
         gripper=math.nan,

@@ -32,6 +32,7 @@ from vla_controller.ros.others.joint_states import JointStates
 from vla_controller.ros.others.rivals import Rivals
 from vla_controller.ros.outputs import ArmOutput, base_to_msg, find_output
 from vla_controller.ros.reports import Reports
+from vla_controller.ros.teleop import Teleop
 from vla_controller.ros.trajectory_server import TrajectoryServer
 from vla_controller.settings import ControllerSettings, NodeSettings
 from vla_msgs.msg import ActionChunk
@@ -140,6 +141,7 @@ class ControllerNode(ManagedNode):
         self._joint_states = JointStates(self, settings, self._controller, self._reports, self._gripper)
         self._trajectories = TrajectoryServer(self, self._controller)
         self._frames = Frames(self, config.base_frame)
+        self._teleop = Teleop(self, settings, self._controller, self._frames)
         self.create_subscription(ActionChunk, settings.chunk_topic, self._on_chunk, 5)
         self._operator = OperatorLink(self, settings, self._controller, self._gripper.hold)
         self._emergency_stop = EmergencyStop(self, self._controller, self._gripper.hold)

@@ -15,6 +15,7 @@ from vla_controller.health.tick_times import TickTimes
 from vla_controller.motion.setpoint import ControllerState, Setpoint
 from vla_controller.ros import conversions
 from vla_controller.settings import NodeSettings
+from vla_controller.teleop.ownership import ownership
 from vla_msgs.msg import ControllerStatus
 
 
@@ -47,6 +48,7 @@ class Reports:
             latency_budget=controller.intake.timing.budget,
             pace=controller.intake.pace,
             refusals=controller.log.entries(),
+            ownership=ownership(controller),
             waiting=controller.watch.waiting(),
         )
         self._status.publish(conversions.status_to_msg(setpoint, report, self._joints, controller.config.base_frame))

@@ -35,6 +35,10 @@ class Frames:
         pose = self._tree.pose(chunk.frame_id, self._base_frame)
         return chunk if pose is None else chunk_in(chunk, self._base_frame, pose)
 
+    def pose(self, frame: str) -> Pose | None:
+        """Return the pose of ``frame`` in the base frame; None where it is not known."""
+        return self._tree.pose(frame, self._base_frame)
+
     def _on_transforms(self, msg: TFMessage) -> None:
         for item in msg.transforms:
             t, r = item.transform.translation, item.transform.rotation
