@@ -74,11 +74,29 @@ def find_nodes() -> list[NodeSource]:
     nodes = []
     for setup in sorted((ROOT / "src").glob("*/setup.py")):
         package = setup.parent.name
-        paths = [*sorted((setup.parent / package / "ros").rglob("*.py"))]
-        modules = tuple(ast.parse(path.read_text(encoding="utf-8")) for path in paths)
-        for module in sorted((setup.parent / package).glob("*_node.py")):
-            nodes.append(NodeSource(module.stem, package, modules))
+        for path in sorted((setup.parent / package).glob("*_node.py")):
+            nodes.append(NodeSource(path.stem, package, _reached(setup.parent, package, path)))
     return nodes
+
+
+def _reached(folder: Path, package: str, start: Path) -> tuple[ast.Module, ...]:
+    """Return the modules in `ros` that a node's module names ("package.module:Class") or imports, itself left out."""
+    found: dict[Path, ast.Module] = {}
+    waiting = [start]
+    while waiting:
+        module = ast.parse(waiting.pop().read_text(encoding="utf-8"))
+        names: set[str] = set()
+        for node in ast.walk(module):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value.split(":")[0])
+        for name in names:
+            path = folder / Path(*name.split(".")).with_suffix(".py")
+            if name.startswith(f"{package}.ros.") and path.is_file() and path not in found:
+                found[path] = ast.parse(path.read_text(encoding="utf-8"))
+                waiting.append(path)
+    return tuple(found[path] for path in sorted(found))
 
 
 def _core() -> list[ast.Module]:

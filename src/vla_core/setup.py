@@ -17,6 +17,7 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
         (f"share/{PACKAGE}/config/maps", sorted(glob("config/maps/*.yaml"))),
+        (f"share/{PACKAGE}/config/teleop", sorted(glob("config/teleop/*.yaml"))),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's

@@ -19,12 +19,14 @@ setup(
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.com",
-    description="Text, voice and action goals become instructions; the only writer of instructions.",
+    description="Instructions by text, voice and action, of which it is the only writer; teleoperation.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
             "instruction_node = vla_operator.instruction_node:main",
             "say = vla_operator.ros.say:main",
+            "teleop = vla_operator.ros.teleop.command:main",
+            "teleop_node = vla_operator.teleop_node:main",
         ],
     },
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person drives: inside the limits whatever the device sends, at rest soon after the deadman opens, without a jump."""
+"""A person drives: inside the limits whatever a device sends, at rest soon after the deadman opens, without a jump."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node ends with status 0, whenever they are told to."""
+"""The nodes end with status 0, whenever they are told to."""
 
 import signal
 
@@ -9,7 +9,7 @@ pytest.importorskip("rclpy")
 pytest.importorskip("vla_msgs")
 
 pytestmark = pytest.mark.node
-READY = {"vla_operator.instruction_node": "listening"}
+READY = {"vla_operator.instruction_node": "listening", "vla_operator.teleop_node": "drives on"}
 
 
 @pytest.mark.parametrize("module", READY)
