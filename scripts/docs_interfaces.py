@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import importlib
 import itertools
+import re
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,9 @@ def _reached(folder: Path, package: str, start: Path) -> tuple[ast.Module, ...]:
                 names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 names.add(node.value.split(":")[0])
-        for name in names:
-            path = folder / Path(*name.split(".")).with_suffix(".py")
-            if name.startswith(f"{package}.ros.") and path.is_file() and path not in found:
+        for name in sorted(name for name in names if re.fullmatch(rf"{package}\.ros(\.\w+)+", name)):
+            path = (folder / name.replace(".", "/")).with_suffix(".py")
+            if path.is_file() and path not in found:
                 found[path] = ast.parse(path.read_text(encoding="utf-8"))
                 waiting.append(path)
     return tuple(found[path] for path in sorted(found))
