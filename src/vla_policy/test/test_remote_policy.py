@@ -343,3 +343,24 @@ def test_close_does_not_wait_for_a_reply_and_touches_no_socket_in_use(
     thread.join(PATIENCE_S)
     assert len(failed) == 1
     policy.close()
+
+
+def test_the_first_reply_may_take_long_and_those_after_a_reconnection_are_soon_noticed(
+    policy_servers: ModuleType, openpi: Any
+) -> None:
+    times = {"first_reply_timeout": PATIENCE_S, "reply_timeout": 0.3}
+    policy = policy_for(openpi, map_of("openpi", policy_servers), **times)
+    openpi.fault = "late"  # by more than reply_timeout
+    assert answer(policy, 1.0) == 1.0
+    openpi.fault = "silent"
+    limit, failed = time.monotonic() + 2.5, 0
+    while time.monotonic() < limit:
+        try:
+            policy.infer(seen(2.0))
+        except UnavailableError as error:
+            failed += "did not come within" in str(error) and "next attempt" not in str(error)
+        time.sleep(0.02)
+    assert failed >= 2
+    openpi.fault = ""
+    wait_for_answer(policy, 3.0)
+    policy.close()

@@ -13,6 +13,7 @@ from vla_policy.remote.server import Inputs, RemoteServer, Reply
 
 FIRST_WAIT_S = 0.25  # [s] between two attempts
 LONGEST_WAIT_S = 4.0  # [s]
+MOST_DOUBLINGS = 2  # of the time limit of a reply, while none comes
 
 
 class Link:
@@ -30,7 +31,8 @@ class Link:
     ) -> None:
         """Prepare; nothing is connected yet. clock: [s]."""
         self._server, self._options, self._on_connect, self._clock = server, options, on_connect, clock
-        self._connected = self._answered = False
+        self._connected = self._answered = self._ever_answered = False
+        self._doublings = 0
         self._wait_s, self._next_attempt = FIRST_WAIT_S, -1.0e9
         self._reason = "not connected yet"
 
@@ -60,9 +62,9 @@ class Link:
 
     def infer(self, inputs: Inputs) -> Reply:
         """Send an observation and return the reply. Raises as `RemoteServer.infer`."""
-        timeout = self._options.reply_timeout if self._answered else self._options.first_reply_timeout
-        reply: Reply = self._guarded(lambda: self._server.infer(inputs, timeout))
-        self._answered, self._wait_s = True, FIRST_WAIT_S
+        reply: Reply = self._guarded(lambda: self._server.infer(inputs, self._limit()))
+        self._answered = self._ever_answered = True
+        self._wait_s, self._doublings = FIRST_WAIT_S, 0
         return reply
 
     def reset(self) -> None:
@@ -78,6 +80,12 @@ class Link:
         self._connected = False
         self._server.close()
 
+    def _limit(self) -> float:
+        """Return the time limit of the next reply [s]: long where the server has to load, else soon noticed."""
+        if not (self._answered if self._server.loads else self._ever_answered):
+            return self._options.first_reply_timeout
+        return self._options.reply_timeout * float(2 ** min(self._doublings, MOST_DOUBLINGS))
+
     def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
@@ -91,6 +99,7 @@ class Link:
 
     def _fail(self, error: BaseException) -> None:
         self._connected = False
+        self._doublings += 1
         self._server.close()
         self._reason = str(error)
         self._next_attempt = self._clock() + self._wait_s

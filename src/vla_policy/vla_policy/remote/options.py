@@ -23,7 +23,7 @@ class Options:
     key_file: str = setting("", "PEM file with the private key of certificate_file")
     features_file: str = setting("", "config.json of a LeRobot checkpoint or info.json of its dataset, for map lerobot")
     connect_timeout: float = setting(2.0, "[s] for the server to answer a connection", 0.01, 600.0)
-    first_reply_timeout: float = setting(60.0, "[s] for a connection's first reply: servers load then", 0.01, 3600.0)
+    first_reply_timeout: float = setting(60.0, "[s] for the first reply: servers load and compile then", 0.01, 3600.0)
     reply_timeout: float = setting(2.0, "[s] for every later reply", 0.01, 600.0)
 
     def __post_init__(self) -> None:

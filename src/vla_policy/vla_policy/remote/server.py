@@ -39,6 +39,8 @@ class RemoteServer(ABC):
 
     ahead: Ahead | None = None  # of the next observation, for protocols that can tell it
 
+    loads: bool = False  # whether the server loads the policy anew for each connection
+
     @abstractmethod
     def connect(self, timeout_s: float) -> Mapping[str, Any]:
         """Open the connection and return what the server says about itself; empty when it says nothing.

@@ -34,6 +34,8 @@ class LeRobotServer(RemoteServer):
     actions_per_chunk. Only one client may use a server.
     """
 
+    loads = True
+
     def __init__(self, address: Address, credentials: Credentials) -> None:
         """Prepare. Raises ConfigurationError for missing or unknown settings, or unusable TLS files."""
         self._settings = address.choose(SETTINGS)
