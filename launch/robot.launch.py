@@ -2,9 +2,9 @@
 """Starts the graph that stands in vla_bringup/graph.py; `vla up` starts the same without ros2 launch.
 
 ros2 launch vla_bringup robot.launch.py robot:=fr3 sim:=mujoco policy:=rt1 instruction:='pick up the red block'
+Another launch file may include it with arguments, within PushRosNamespace and SetRemap.
 """
 
-import sys
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -12,16 +12,19 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
+    RegisterEventHandler,
     SetEnvironmentVariable,
     Shutdown,
 )
+from launch.event_handlers import OnShutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from vla_bringup.commands import package_of
 from vla_bringup.description import RESTART_DELAY_S, RESTART_LIMIT, OnExit
 from vla_bringup.graph import GRAPH
-from vla_bringup.presence import refuse_if_running
+from vla_bringup.presence import namespace_of, take_lock
 from vla_bringup.resolution import IncludeStart
 
 from launch import LaunchDescription
@@ -47,12 +50,13 @@ def declare(argument):
 
 
 def start_all(context):
-    given = {argument.name: context.launch_configurations[argument.name] for argument in GRAPH.arguments}
-    if any(word.endswith("robot.launch.py") for word in sys.argv):  # else included by a file with its own arguments
-        given |= GRAPH.parse_command_line([word for word in sys.argv if ":=" in word])
-    starts = GRAPH.resolve(given, Path(get_package_share_directory("vla_bringup")))
-    refuse_if_running(starts)
-    return [include(start) if isinstance(start, IncludeStart) else node(start) for start in starts]
+    given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in GRAPH.arguments}
+    pushed = context.launch_configurations.get("ros_namespace", "")
+    starts = GRAPH.resolve(given, Path(get_package_share_directory("vla_bringup")), pushed)
+    release = take_lock(namespace_of(starts))  # against a second graph in the same place
+    unlock = RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: release(), handle_once=True))
+    nodes = [include(start) if isinstance(start, IncludeStart) else node(start) for start in starts]
+    return [unlock, *nodes]
 
 
 def include(start):
@@ -68,6 +72,8 @@ def node(start):
         package=package_of(start),
         executable=start.executable,
         name=start.name if start.name != start.executable else None,
+        namespace=start.namespace or None,
+        remappings=list(start.remappings),
         parameters=[*files, values],
         arguments=list(start.arguments),
         output="screen",

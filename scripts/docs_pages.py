@@ -34,7 +34,7 @@ def node_page(node: NodeSource) -> str:
     lines += [
         "## Topics, services, actions",
         "",
-        "Names are the defaults; a parameter in the last column changes one.",
+        "Names are the defaults, in the node's namespace; a parameter in the last column changes one.",
         "",
     ]
     rows = [

@@ -75,17 +75,19 @@ COMBINATIONS = [
     {"robot": "wx250s", "policy": "expert", "instruction": "push 'it': 5 cm", "rate": "4", "camera_delay": "0.25"},
     {"policy": "rt2", "checkpoint": "some/model", "decode": "sample", "quantization": "int8", "plan": "true"},
     {"sim": "none", "policy": "replay", "replay_file": "true", "device": "cpu", "instruction": "5"},
+    {"namespace": "left", "policy": "expert", "sim_time": "true"},
 ]
 
 
 @pytest.mark.node
+@pytest.mark.parametrize("around", ["", "/cell"])
 @pytest.mark.parametrize("given", COMBINATIONS, ids=lambda given: "-".join(given) or "defaults")
-def test_real_launch_starts_what_vla_up_starts(given, monkeypatch):
+def test_real_launch_starts_what_vla_up_starts(given, around, monkeypatch):
     if importlib.util.find_spec("launch_ros") is None:
         pytest.skip("launch_ros is not installed here (it is not among the wheels); it comes with ROS 2 from apt")
     monkeypatch.setenv("ROS_DOMAIN_ID", "91")
-    starts = up.GRAPH.resolve(given, installed_share())
-    nodes = launched(given)
+    starts = up.GRAPH.resolve(given, installed_share(), around)
+    nodes = launched(given, around)
     assert len(nodes) == len(starts)
     for (command, respawn, on_exit), start in zip(nodes, starts, strict=True):
         assert meaning(command) == meaning(list(commands.command_line(start)))
@@ -125,8 +127,9 @@ def installed_share():
     return Path(get_package_share_directory("vla_bringup"))
 
 
-def launched(given):
-    """The command line, respawn and on_exit of every node that the launch file starts, as launch_ros evaluates them."""
+def launched(given, around=""):
+    """The command line, respawn and on_exit of every node, as launch_ros evaluates them within `around`."""
+    from launch.events import Shutdown
     from launch.utilities import perform_substitutions
 
     from launch import LaunchContext
@@ -135,13 +138,18 @@ def launched(given):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     context = LaunchContext()
-    context.launch_configurations.update(given)
+    context.launch_configurations.update(given | ({"ros_namespace": around} if around else {}))
     *declarations, environment, opaque = module.generate_launch_description().entities
     for entity in (*declarations, environment):
         entity.execute(context)
     result = []
-    for node in opaque.execute(context):
+    unlock, *nodes = opaque.execute(context)
+    unlock.execute(context)
+    unlock.event_handler.handle(Shutdown(reason="test"), context)  # of the lock
+    for node in nodes:
         node._perform_substitutions(context)  # as launch_ros's own tests do
+        words = {"name": f"__node:={node.node_name.rpartition('/')[2]}", "ns": f"__ns:={node.expanded_node_namespace}"}
+        context.extend_locals({"ros_specific_arguments": words})  # as Node.execute does
         command = [perform_substitutions(context, word) for word in node.cmd]
         result.append((command, node._ExecuteLocal__respawn not in (False, [False]), ended(node, context)))
     return result

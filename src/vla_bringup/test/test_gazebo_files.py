@@ -115,7 +115,7 @@ def test_the_objects_are_those_of_the_mujoco_scene_and_none_touches_another(robo
 def test_controllers_take_what_the_controller_node_sends(robot):
     config = yaml.safe_load((FOLDER / f"{robot}_controllers.yaml").read_text(encoding="utf-8"))
     sim = get_robot(robot)
-    arm = sim.arm_command_topic.split("/")[1]
+    arm = sim.arm_command_topic.split("/")[0]
     assert config[arm]["ros__parameters"]["joints"] == list(sim.joint_names)
     assert config["gripper_controller"]["ros__parameters"]["joints"] == [sim.finger_joint_names[0]]
     for name in (arm, "gripper_controller"):

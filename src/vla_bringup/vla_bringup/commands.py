@@ -41,10 +41,14 @@ def find_executable(package: str, executable: str) -> Path:
 
 
 def ros_arguments(start: NodeStart) -> tuple[str, ...]:
-    """Return the `--ros-args …` of a node: its name where it is not the executable's, parameter file, parameters."""
+    """Return the `--ros-args …` of a node: name where it is not the executable's, namespace, remappings, parameters."""
     words: list[str] = []
     if start.name != start.executable:
         words += ["-r", f"__node:={start.name}"]
+    if start.namespace:
+        words += ["-r", f"__ns:={start.namespace}"]
+    for name, other in start.remappings:
+        words += ["-r", f"{name}:={other}"]
     if start.parameter_file is not None:
         words += ["--params-file", str(start.parameter_file)]
     for name, value in start.parameters.items():

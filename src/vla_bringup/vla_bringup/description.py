@@ -2,6 +2,7 @@
 """What a graph of processes is described with: arguments, nodes, conditions and rules, as plain frozen data."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,6 +33,7 @@ class Argument:
 
     `kind` is the type of its value; `low` and `high` are inclusive bounds of a number. Empty `choices` allow anything.
     `forms` are examples of an address; a text must begin like one of them, up to its "://".
+    A text that is not empty matches `pattern`, which `form` puts in words, where one is named.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Argument:
     low: float = -math.inf
     high: float = math.inf
     forms: tuple[str, ...] = ()
+    pattern: str = ""
+    form: str = ""
 
     def parse(self, text: str) -> Value:
         """Return the typed value of `text`; raises GraphError with the received and the valid values."""
@@ -54,6 +58,8 @@ class Argument:
         if self.kind is bool:
             return text == "true"
         if self.kind is str:
+            if text and self.pattern and not re.fullmatch(self.pattern, text):
+                raise GraphError(f"{self.name}:={text!r} is not valid; {self.form} is needed")
             return text
         try:
             number = int(text) if self.kind is int else float(text)
@@ -66,7 +72,7 @@ class Argument:
     @property
     def noun(self) -> str:
         """The valid values in words."""
-        word = {int: "whole number", float: "number"}.get(self.kind, "text")
+        word = self.form or {int: "whole number", float: "number"}.get(self.kind, "text")
         return word if math.isinf(self.low) and math.isinf(self.high) else f"{word} from {self.low:g} to {self.high:g}"
 
 

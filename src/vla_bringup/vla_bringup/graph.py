@@ -7,13 +7,13 @@ With `sim:=none` the drivers of the robot are started by their own packages. The
 
 | robot | publishes | takes |
 |---|---|---|
-| both | sensor_msgs/JointState on /joint_states; sensor_msgs/Image on /camera/image_raw | |
-| fr3 (franka_ros2) | | trajectory_msgs/JointTrajectory on /fr3_arm_controller/joint_trajectory |
-| wx250s (interbotix_ros_manipulators) | | trajectory_msgs/JointTrajectory on /arm_controller/joint_trajectory |
-| both | | trajectory_msgs/JointTrajectory on /gripper_controller/joint_trajectory: travel of the first finger [m] |
+| both | sensor_msgs/JointState on joint_states; sensor_msgs/Image on camera/image_raw | |
+| fr3 (franka_ros2) | | trajectory_msgs/JointTrajectory on fr3_arm_controller/joint_trajectory |
+| wx250s (interbotix_ros_manipulators) | | trajectory_msgs/JointTrajectory on arm_controller/joint_trajectory |
+| both | | trajectory_msgs/JointTrajectory on gripper_controller/joint_trajectory: travel of the first finger [m] |
 
 franka_ros2 offers its gripper as an action: set `gripper_output: gripper_command` and `gripper_command_topic:
-/franka_gripper/gripper_action` in config/controller_node.yaml. interbotix_xs_sdk takes /wx250s/commands/joint_group and
+franka_gripper/gripper_action` in config/controller_node.yaml. interbotix_xs_sdk takes /wx250s/commands/joint_group and
 publishes /wx250s/joint_states: it needs an adapter (docs/controller.md).
 """
 
@@ -24,7 +24,6 @@ from .description import (
     FileEntry,
     FileText,
     FromArgument,
-    Include,
     MapName,
     MapTopic,
     Matches,
@@ -36,12 +35,12 @@ from .description import (
     Template,
     Value,
 )
+from .gazebo import GAZEBO, GAZEBO_STACK
 from .maps import MAP, check_map
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
-from .resolution import Graph
+from .resolution import NAMESPACE, NAMESPACE_FORM, WITHIN_NAMESPACE, Graph
 
 MUJOCO = {"sim": ("mujoco",)}
-GAZEBO = {"sim": ("gazebo",)}
 NOT_MUJOCO = {"sim": ("gazebo", "none")}
 SIM_TIME = {"use_sim_time": Matches(GAZEBO, {"sim_time": (True,)})}
 ROBOT = {"robot_config": FromArgument("robot")}
@@ -59,6 +58,7 @@ LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives les
 
 ARGUMENTS = (
     Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ROBOTS),
+    Argument("namespace", "", "ROS namespace of every node.", pattern=NAMESPACE, form=NAMESPACE_FORM),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
     Argument("policy", "rt1", "What turns images into actions.", POLICIES),
     Argument(
@@ -112,7 +112,7 @@ ARGUMENTS = (
 RULES = (
     Rule(
         {"policy": ("expert",), **NOT_MUJOCO},
-        "the expert reads the objects' true poses on /sim/scene_state, which only sim:=mujoco publishes",
+        "the expert reads the objects' true poses on sim/scene_state, which only sim:=mujoco publishes",
     ),
     *(
         Rule(
@@ -147,6 +147,7 @@ RULES = (
     Rule(NOT_MUJOCO, "only sim:=mujoco has one", keep_default=("wrist_camera",)),
     Rule(NOT_MUJOCO, "only sim:=mujoco offers it", keep_default=("sim_time", "real_time_factor")),
     Rule(GAZEBO, "Gazebo spawns the robot from it", keep_default=("publish_description",)),
+    Rule(GAZEBO, "the names of Gazebo's clock, camera and ros2_control are not in one", keep_default=("namespace",)),
     Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
 )
 
@@ -159,7 +160,7 @@ STACK = (
             "robot": FromArgument("robot"),
             "camera_delay": FromArgument("camera_delay"),
             "action_delay": FromArgument("action_delay"),
-            "wrist_view": MapTopic("wrist_camera", "/camera/wrist/image_raw"),
+            "wrist_view": MapTopic("wrist_camera", "camera/wrist/image_raw"),
             "seed": FromArgument("seed"),
             "sim_time": FromArgument("sim_time"),
             "real_time_factor": FromArgument("real_time_factor"),
@@ -240,45 +241,4 @@ STACK = (
     ),
 )
 
-# Gazebo Harmonic with gz_ros2_control, from apt: ros-jazzy-{ros-gz-sim,ros-gz-bridge,gz-ros2-control,ros2-controllers,
-# robot-state-publisher}. The spawners wait for the controller manager and `create` for the world: no order to keep.
-WORLD = "{share}/config/gazebo/{robot}_world.sdf"
-GAZEBO_STACK: tuple[Node | Include, ...] = (
-    Include(
-        "ros_gz_sim",
-        "gz_sim.launch.py",
-        {"gz_args": Template("-r -s --headless-rendering " + WORLD)},
-        {**GAZEBO, "headless": (True,)},
-    ),
-    Include("ros_gz_sim", "gz_sim.launch.py", {"gz_args": Template("-r " + WORLD)}, {**GAZEBO, "headless": (False,)}),
-    Node(
-        "ros_gz_bridge",
-        "parameter_bridge",
-        name="gazebo_bridge",
-        parameters={"config_file": Template("{share}/config/gazebo/bridge.yaml"), **SIM_TIME},
-        when=GAZEBO,
-    ),
-    Node(
-        "ros_gz_sim",
-        "create",
-        name="spawn_robot",
-        on_exit=OnExit.ONCE,
-        arguments=("-world", "table", "-topic", "robot_description", "-name", FromArgument("robot")),
-        parameters=SIM_TIME,
-        when=GAZEBO,
-    ),
-    *(
-        Node(
-            "controller_manager",
-            "spawner",
-            name=f"{robot}_controllers",
-            on_exit=OnExit.ONCE,
-            arguments=("joint_state_broadcaster", arm, "gripper_controller", "--controller-manager-timeout", "60"),
-            parameters=SIM_TIME,
-            when={**GAZEBO, "robot": (robot,)},
-        )
-        for robot, arm in (("fr3", "fr3_arm_controller"), ("wx250s", "arm_controller"))
-    ),
-)
-
-GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK, RULES, (check_map,))
+GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK, RULES, (check_map,), WITHIN_NAMESPACE)

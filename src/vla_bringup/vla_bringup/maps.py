@@ -23,11 +23,11 @@ def map_name(given: str, policy: str) -> str:
 
 
 def map_topics(name: str) -> frozenset[str]:
-    """Return the topics of a map's cameras. Raises GraphError."""
+    """Return the topics of a map's cameras without a slash in front. Raises GraphError."""
     if not name:
         return frozenset()
     try:
-        return frozenset(camera.topic for camera in load_map(name).cameras)
+        return frozenset(camera.topic.lstrip("/") for camera in load_map(name).cameras)
     except ObservationMapError as error:
         raise GraphError(str(error)) from error
 

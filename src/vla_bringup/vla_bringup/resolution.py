@@ -5,7 +5,7 @@ Nothing here starts anything and nothing imports ROS: `launch/robot.launch.py` a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,18 @@ from .description import (
 )
 from .maps import MAP, map_name, map_topics
 
+NAMESPACE = r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*"
+NAMESPACE_FORM = "name such as left, of letters, digits and _, or several joined by /"
+# Each arm has its own tree of frames and its own clock, as in Nav2's launch files for several robots.
+WITHIN_NAMESPACE = (("/tf", "tf"), ("/tf_static", "tf_static"), ("/clock", "clock"))
+
 
 @dataclass(frozen=True, slots=True)
 class NodeStart:
-    """A node ready to start: every value is known. `parameter_file` is None where the node has none."""
+    """A node ready to start: every value is known. `parameter_file` is None where the node has none.
+
+    `namespace` is absolute, and empty for the root. `remappings` are pairs of names, as ROS takes them.
+    """
 
     package: str
     executable: str
@@ -46,6 +54,8 @@ class NodeStart:
     parameters: Mapping[str, Value]
     arguments: tuple[str, ...]
     fallback: str = ""
+    namespace: str = ""
+    remappings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +72,13 @@ Start = NodeStart | IncludeStart
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The arguments, what is started, and the combinations that are refused."""
+    """The arguments, what is started, the combinations that are refused, and the remappings within a namespace."""
 
     arguments: tuple[Argument, ...]
     items: tuple[Node | Include, ...]
     rules: tuple[Rule, ...] = ()
     checks: tuple[Callable[[Mapping[str, Value]], None], ...] = ()  # each raises GraphError
+    remappings: tuple[tuple[str, str], ...] = ()
 
     def parse_command_line(self, words: Sequence[str]) -> dict[str, str]:
         """Return the `name:=value` words as a mapping; raises GraphError for a word of another form or given twice."""
@@ -115,13 +126,36 @@ class Graph:
         if not rule.requires and not rule.keep_default:
             raise GraphError(f"{words} is not possible: {rule.reason}")
 
-    def resolve(self, given: Mapping[str, str], share: Path) -> tuple[Start, ...]:
-        """Return what is to be started for the arguments `given`; `share` is the share folder of vla_bringup.
+    def resolve(self, given: Mapping[str, str], share: Path, around: str = "") -> tuple[Start, ...]:
+        """Return what is to be started.
+
+        Args:
+            given: values of arguments; the others have their defaults.
+            share: the share folder of vla_bringup.
+            around: the namespace that the one of the arguments is within.
 
         Raises GraphError for arguments that are not valid and for a file of a node that is missing below `share`.
         """
-        values = self.values(given)
-        return tuple(_start(item, values, share) for item in self.items if _is_wanted(item, values))
+        namespace = absolute(around, given.get("namespace", ""))
+        values = self.values({**given, "namespace": namespace} if namespace else given)
+        starts = (_start(item, values, share) for item in self.items if _is_wanted(item, values))
+        if not namespace:
+            return tuple(starts)
+        return tuple(
+            replace(start, namespace=namespace, remappings=self.remappings) if isinstance(start, NodeStart) else start
+            for start in starts
+        )
+
+
+def absolute(*namespaces: str) -> str:
+    """Return namespaces within each other as one that begins with a slash, or an empty text for the root.
+
+    One that begins with a slash itself is not within those before it, as in a launch file.
+    """
+    parts: list[str] = []
+    for namespace in namespaces:
+        parts = [*([] if namespace.startswith("/") else parts), *namespace.split("/")]
+    return "".join(f"/{part}" for part in parts if part)
 
 
 def _is_wanted(item: Node | Include, values: Mapping[str, Value]) -> bool:

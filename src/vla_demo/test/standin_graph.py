@@ -40,7 +40,7 @@ class StandIn(Node):
         super().__init__("simulator_node")
         self.behaviour = behaviour
         self.heard = self.task = self.family = ""
-        self.sequence, self.count = 0, 0
+        self.sequence, self.count, self.instructions = 0, 0, 0
         self.heard_at = 0.0
         self.declare_parameter("viewer_camera_rate", 0.0)
         self.outputs = {
@@ -66,6 +66,7 @@ class StandIn(Node):
 
     def on_text(self, message: String) -> None:
         self.heard, self.heard_at = message.data, self.seconds()
+        self.instructions += 1
 
     def on_task(self, request: SetTask.Request, response: SetTask.Response) -> SetTask.Response:
         if self.behaviour == "short":
@@ -109,6 +110,7 @@ class StandIn(Node):
         seen = Observation(images=[CameraImage(name="front", image=image)])
         scene = SceneState(names=[*BLOCKS, "bowl"])
         state = PolicyStatus(state=PolicyStatus.STATE_RUNNING, rate=5.0, instruction=self.heard)
+        state.instruction_sequence = self.instructions
         seen.header.stamp = scene.header.stamp = state.header.stamp = stamp
         for message in (seen, scene, state):
             self.outputs[type(message)].publish(message)

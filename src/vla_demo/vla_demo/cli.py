@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from vla_core.ros.start import RosStartError
+
 from vla_demo.run import recording_file
 from vla_demo.run.child import GraphEndedError, private_environment
 from vla_demo.run.plans import Plan, PlanError, demo_plans, evaluation_plans, read_plans
@@ -58,6 +60,7 @@ def _add_common(parser: argparse.ArgumentParser, seed: int) -> None:
     parser.add_argument("--robot", default="fr3", help="fr3 or wx250s (default: %(default)s)")
     parser.add_argument("--policy", default="rt1", help="rt1, rt2 or expert (default: %(default)s)")
     parser.add_argument("--checkpoint", default="", help="weights of the policy: a shipped name or a path")
+    parser.add_argument("--namespace", default="", metavar="NS", help="of the graph that is started (default: none)")
     parser.add_argument("--seed", type=int, default=seed, help="chooses tables and sentences (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=30.0, help="[s] for one instruction (default: %(default)s)")
     parser.add_argument("--start-timeout", type=float, default=120.0, help="[s] for the graph (default: %(default)s)")
@@ -70,7 +73,7 @@ def _guarded(command: Callable[[argparse.Namespace], int], options: argparse.Nam
         signal.signal(number, _interrupt)
     try:
         return command(options)
-    except PlanError as error:
+    except (PlanError, RosStartError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (GraphEndedError, OSError) as error:
@@ -141,6 +144,7 @@ def _run(
         robot=options.robot,
         policy=options.policy,
         checkpoint=options.checkpoint,
+        namespace=options.namespace,
         seed=options.seed,
         timeout_s=options.timeout,
         start_timeout_s=options.start_timeout,

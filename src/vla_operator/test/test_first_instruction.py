@@ -29,7 +29,8 @@ def graph(bench, state: int):
 
     def wait(condition) -> None:
         def turn() -> bool:
-            bench.send(POLICY, PolicyStatus(), 1)
+            sequence = max((message.sequence for message in bench.received[INSTRUCTION]), default=0)
+            bench.send(POLICY, PolicyStatus(instruction_sequence=sequence), 1)
             bench.send(CONTROLLER, ControllerStatus(state=state), 1)
             return condition()
 

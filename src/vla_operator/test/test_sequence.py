@@ -4,13 +4,14 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_operator.sequence import InstructionSequence
 
 NOW = 1_795_730_000_000_000_000  # [ns]
 
 
+@settings(deadline=None)  # files are written, on a machine that may be busy
 @given(
     times=st.lists(st.integers(-(10**18), 3 * 10**18), min_size=1, max_size=30), restarts=st.sets(st.integers(0, 29))
 )

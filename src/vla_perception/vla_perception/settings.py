@@ -11,13 +11,13 @@ class CameraSettings:
     """Parameters of camera_node. Raises SettingsError for a value out of its range."""
 
     source: str = setting("topic", "where images come from", choices=("topic", "file", "device"))
-    image_topic: str = setting("/camera/image_raw", "sensor_msgs/Image in; out too with publish_raw")
+    image_topic: str = setting("camera/image_raw", "sensor_msgs/Image in; out too with publish_raw")
     image_transport: str = setting(
         "raw", "compressed: subscribe to image_topic/compressed instead", choices=("raw", "compressed")
     )
-    joint_states_topic: str = setting("/joint_states", "sensor_msgs/JointState in")
-    ee_pose_topic: str = setting("/vla/ee_pose", "geometry_msgs/PoseStamped of the tool centre point in")
-    observation_topic: str = setting("/vla/observation", "vla_msgs/Observation out")
+    joint_states_topic: str = setting("joint_states", "sensor_msgs/JointState in")
+    ee_pose_topic: str = setting("vla/ee_pose", "geometry_msgs/PoseStamped of the tool centre point in")
+    observation_topic: str = setting("vla/observation", "vla_msgs/Observation out")
     observation_map: str = setting(
         "", "cameras: path of a map, or bare name such as rt1; empty: one camera by these parameters"
     )

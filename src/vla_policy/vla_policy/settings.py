@@ -45,13 +45,13 @@ class Settings:
     workspace_high: tuple[float, ...] = setting((), "[m] x, y, z in the robot's base frame; empty for no limit")
     linear_speed: float = setting(0.0, "[m/s] of the tool over one step; 0 for no limit", 0.0, 100.0)
     angular_speed: float = setting(0.0, "[rad/s] of the tool over one step; 0 for no limit", 0.0, 100.0)
-    observation_topic: str = setting("/vla/observation", "vla_msgs/Observation in")
-    instruction_topic: str = setting("/vla/instruction", "vla_msgs/Instruction in, and out for the action's goals")
-    chunk_topic: str = setting("/vla/action_chunk", "vla_msgs/ActionChunk out")
-    status_topic: str = setting("/vla/policy_status", "vla_msgs/PolicyStatus out")
-    plan_topic: str = setting("/vla/plan", "vla_msgs/Plan out, for policies that plan")
-    scene_topic: str = setting("/sim/scene_state", "vla_msgs/SceneState in, for policies that use the scene")
-    ask_service: str = setting("/vla/ask", "vla_msgs/Ask service: questions about what the camera sees")
+    observation_topic: str = setting("vla/observation", "vla_msgs/Observation in")
+    instruction_topic: str = setting("vla/instruction", "vla_msgs/Instruction in, and out for the action's goals")
+    chunk_topic: str = setting("vla/action_chunk", "vla_msgs/ActionChunk out")
+    status_topic: str = setting("vla/policy_status", "vla_msgs/PolicyStatus out")
+    plan_topic: str = setting("vla/plan", "vla_msgs/Plan out, for policies that plan")
+    scene_topic: str = setting("sim/scene_state", "vla_msgs/SceneState in, for policies that use the scene")
+    ask_service: str = setting("vla/ask", "vla_msgs/Ask service: questions about what the camera sees")
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value outside its range or choices."""

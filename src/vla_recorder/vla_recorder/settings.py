@@ -15,7 +15,7 @@ class RecorderSettings:
     """Parameters of recorder_node. Raises SettingsError for a value out of its range."""
 
     folder: str = setting("recordings", "folder of the episodes; made at the first one")
-    topics: tuple[str, ...] = setting((), "patterns of topics to record, such as /camera/*; empty: every topic")
+    topics: tuple[str, ...] = setting((), "patterns of topics to record, as /camera/*; empty: all of the namespace")
     exclude: tuple[str, ...] = setting(
         (), "patterns of topics to leave out, besides hidden ones, /vla/observation and the nodes' own bookkeeping"
     )

@@ -28,12 +28,12 @@ class Settings:
     sim_time: bool = setting(False, "publish /clock and stamp with simulated time; false: the wall clock")
     real_time_factor: float = setting(1.0, "simulated seconds per wall second; needs sim_time", 0.05, 20.0, live=True)
     step_size: float = setting(0.05, "[s] simulated by one call of ~/step", 0.002, 10.0, live=True)
-    joint_states_topic: str = setting("/joint_states", "sensor_msgs/JointState out, 100 Hz")
-    camera: str = setting("/camera", "namespace of the front camera's image_raw and camera_info")
-    wrist_camera: str = setting("/camera/wrist", "namespace of the wrist camera's image_raw and camera_info")
-    viewer_camera: str = setting("/camera/viewer", "namespace of the outside camera's image_raw and camera_info")
+    joint_states_topic: str = setting("joint_states", "sensor_msgs/JointState out, 100 Hz")
+    camera: str = setting("camera", "namespace of the front camera's image_raw and camera_info")
+    wrist_camera: str = setting("camera/wrist", "namespace of the wrist camera's image_raw and camera_info")
+    viewer_camera: str = setting("camera/viewer", "namespace of the outside camera's image_raw and camera_info")
     arm_command_topic: str = setting("", "trajectory_msgs/JointTrajectory in; empty: the robot's own")
-    gripper_command_topic: str = setting("/gripper_controller/joint_trajectory", "first finger's trajectory [m] in")
+    gripper_command_topic: str = setting("gripper_controller/joint_trajectory", "first finger's trajectory [m] in")
 
     @property
     def wrist_rate(self) -> float:

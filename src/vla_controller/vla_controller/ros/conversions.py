@@ -132,8 +132,8 @@ def _fill_setpoint(msg: ControllerStatus, setpoint: Setpoint) -> None:
     msg.reason = setpoint.reason
 
 
-def diagnostics_to_msg(stamp: Time, robot: str, rows: Mapping[str, Health]) -> DiagnosticArray:
-    """Diagnostics with a status for each row, by name."""
+def diagnostics_to_msg(stamp: Time, node: str, robot: str, rows: Mapping[str, Health]) -> DiagnosticArray:
+    """Diagnostics with a status for each row, under the names "node: row"."""
     msg = DiagnosticArray()
     msg.header.stamp = stamp
     for name, health in rows.items():
@@ -141,7 +141,7 @@ def diagnostics_to_msg(stamp: Time, robot: str, rows: Mapping[str, Health]) -> D
         msg.status.append(
             DiagnosticStatus(
                 level=bytes([health.level]),
-                name=f"controller_node: {name}",
+                name=f"{node}: {name}",
                 message=health.message,
                 hardware_id=robot,
                 values=values,

@@ -87,7 +87,9 @@ class ControllerNode(ManagedNode):
         if rival is not None:
             raise OtherControllerError(rival.reason)
         self._controller.engage()
-        self.get_logger().info(f"{self.settings.rate:g} Hz to {self.arm_topic} ({self.settings.output})")
+        self.get_logger().info(
+            f"{self.settings.rate:g} Hz to {self.resolve_topic_name(self.arm_topic)} ({self.settings.output})"
+        )
 
     def deactivate(self) -> None:
         """Brake along the path; setpoints end with the arm at rest."""

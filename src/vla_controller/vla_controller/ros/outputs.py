@@ -92,9 +92,9 @@ def servo_twist(now: Situation, config: RobotConfig, dt: float) -> TwistStamped:
 
 OUTPUTS = {
     "joint_trajectory": Output(JointTrajectory, "", joint_trajectory),
-    "forward_position": Output(Float64MultiArray, "/forward_position_controller/commands", forward_position),
-    "servo_twist": Output(TwistStamped, "/servo_node/delta_twist_cmds", servo_twist),
-    "servo_pose": Output(PoseStamped, "/servo_node/pose_target_cmds", servo_pose),
+    "forward_position": Output(Float64MultiArray, "forward_position_controller/commands", forward_position),
+    "servo_twist": Output(TwistStamped, "servo_node/delta_twist_cmds", servo_twist),
+    "servo_pose": Output(PoseStamped, "servo_node/pose_target_cmds", servo_pose),
 }
 
 

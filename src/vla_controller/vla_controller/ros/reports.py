@@ -7,6 +7,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
+from vla_core.ros.diagnostics import diagnostics_name
 
 from vla_controller.arm_controller import ArmController
 from vla_controller.health.health import Health, diagnose, diagnose_latency
@@ -28,6 +29,7 @@ class Reports:
         self._joints = list(controller.config.joints)
         self._times = TickTimes(round(60.0 * settings.rate))
         self.latency = MotionLatency()
+        self._name = diagnostics_name(node)
         self._logged: tuple[ControllerState, str] | None = None
         self._refused_before = 0
         self._status = node.create_publisher(ControllerStatus, settings.status_topic, 10)
@@ -69,4 +71,6 @@ class Reports:
         self.latency.update(stamp.nanoseconds * 1e-9)
         latency = diagnose_latency(self.latency.summary(), self._settings.motion_budget)
         rows = {"controller": health, "latency": latency, "arm interface": interface}
-        self._diagnostics.publish(conversions.diagnostics_to_msg(stamp.to_msg(), controller.config.robot, rows))
+        self._diagnostics.publish(
+            conversions.diagnostics_to_msg(stamp.to_msg(), self._name, controller.config.robot, rows)
+        )

@@ -15,6 +15,11 @@ _LEVELS = {
 }
 
 
+def diagnostics_name(node: Node) -> str:
+    """Return how statuses name a node: with its namespace, for a monitor that shows several arms."""
+    return str(node.get_fully_qualified_name()).lstrip("/")
+
+
 class DiagnosticsPublisher:
     """Publishes once a second what the functions in ``parts`` return, under the names "node: part"."""
 
@@ -48,7 +53,7 @@ class DiagnosticsPublisher:
     def _to_status(self, part: str, health: Health) -> DiagnosticStatus:
         return DiagnosticStatus(
             level=_LEVELS[health.level],
-            name=f"{self._node.get_name()}: {part}",
+            name=f"{diagnostics_name(self._node)}: {part}",
             message=health.message,
             hardware_id=part,
             values=[KeyValue(key=key, value=value) for key, value in health.values.items()],

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import traceback
-from contextlib import ExitStack
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from typing import Any, ClassVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.action import ActionClient, ActionServer
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 from rclpy.task import Future
 
 from vla_core.observation_map.errors import ObservationMapError
@@ -22,6 +26,7 @@ SUCCESS, FAILURE, ERROR = (
     TransitionCallbackReturn.FAILURE,
     TransitionCallbackReturn.ERROR,
 )
+OVERRIDABLE = QoSOverridingOptions.with_default_policies()  # history, depth and reliability as ROS parameters
 _AUTOSTART = "whether the node configures and activates itself; false: a lifecycle manager does"
 
 
@@ -48,6 +53,18 @@ class ManagedNode(LifecycleNode):
         self._ended = Future()
         descriptor = ParameterDescriptor(description=_AUTOSTART, read_only=True)
         self._autostart = bool(self.declare_parameter("autostart", True, descriptor).value)
+
+    # Entities: a profile is copied, because rclpy writes overrides into it and several entities may share it
+
+    def create_publisher(self, msg_type: Any, topic: str, qos_profile: Any, **options: Any) -> Any:
+        """Create a publisher as rclpy does. Raises SettingsError for an invalid QoS override."""
+        with _overrides_of(topic, options):
+            return super().create_publisher(msg_type, topic, copy(qos_profile), **options)
+
+    def create_subscription(self, msg_type: Any, topic: str, callback: Any, qos_profile: Any, **options: Any) -> Any:
+        """Create a subscription as rclpy does. Raises SettingsError for an invalid QoS override."""
+        with _overrides_of(topic, options):
+            return super().create_subscription(msg_type, topic, callback, copy(qos_profile), **options)
 
     # What a node does in a transition
 
@@ -171,3 +188,14 @@ class ManagedNode(LifecycleNode):
 
     def _entities(self) -> list[object]:
         return [*self.timers, *self.subscriptions, *self.services, *self.clients, *self.guards, *self.publishers]
+
+
+@contextmanager
+def _overrides_of(topic: str, options: dict[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError, AssertionError, ParameterException, InvalidQosOverridesError) as error:
+        if "qos_overriding_options" not in options:
+            raise
+        valid = "reliability reliable or best_effort, history keep_last or keep_all, depth a whole number"
+        raise SettingsError(f"QoS override of {topic}: {error}; valid: {valid}") from error

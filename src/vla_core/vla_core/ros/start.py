@@ -49,6 +49,22 @@ def start_ros(args: Sequence[str] | None = None, context: Any = None) -> None:
         raise RosStartError(f"ROS cannot start: {reason}{remedy}") from error
 
 
+def create_node(name: str, namespace: str = "", context: Any = None) -> Any:
+    """Return an rclpy node of a command-line program in `namespace`.
+
+    Raises:
+        RosStartError: the namespace is invalid.
+    """
+    import rclpy
+    from rclpy.exceptions import InvalidNamespaceException
+
+    try:
+        return rclpy.create_node(name, namespace=namespace, context=context)
+    except InvalidNamespaceException as error:
+        valid = "names of letters, digits and _, joined by /, for example left"
+        raise RosStartError(f"namespace {namespace!r} is not valid; valid are {valid}") from error
+
+
 def refuse(error: Exception) -> int:
     """Print `error` as one line under this program's name; return the exit status 2."""
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]

@@ -4,7 +4,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ PATIENCE_S = 40.0  # [s] a loaded machine is slow; a test that passes does not w
 
 
 class NodeProcess:
-    """`python -m MODULE` with ROS parameters; its output goes to a file."""
+    """`python -m MODULE` with ROS arguments and parameters; its output goes to a file."""
 
-    def __init__(self, module: str, parameters: dict[str, object], log: Path) -> None:
+    def __init__(self, module: str, words: Sequence[str], parameters: dict[str, object], log: Path) -> None:
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
-        command = [sys.executable, "-m", module, "--ros-args", *arguments]
+        command = [sys.executable, "-m", module, "--ros-args", *words, *arguments]
         self._log = log
         with log.open("w") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
@@ -53,9 +53,9 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     """Starts nodes; those still alive at the end of the module are killed."""
     started: list[NodeProcess] = []
 
-    def start(module: str, **parameters: object) -> NodeProcess:
+    def start(module: str, *words: str, **parameters: object) -> NodeProcess:
         log = tmp_path_factory.mktemp("log") / f"{module}.txt"
-        started.append(NodeProcess(module, parameters, log))
+        started.append(NodeProcess(module, words, parameters, log))
         return started[-1]
 
     yield start

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import rclpy
 from rclpy.node import Node
-from vla_core.ros.start import INTERRUPTED, RosStartError, refuse, start_ros
+from vla_core.ros.start import INTERRUPTED, RosStartError, create_node, refuse, start_ros
 
 from vla_msgs.srv import Ask
 
-SERVICE = "/vla/ask"
+SERVICE = "vla/ask"
 
 
 class NoAnswerError(Exception):
@@ -26,12 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="vla ask", description=f"Ask the policy of the running graph about what its camera sees ({SERVICE})."
     )
     parser.add_argument("question", nargs="+", metavar="QUESTION")
+    parser.add_argument("--namespace", default="", metavar="NS", help="of the graph (default: none)")
     parser.add_argument("--timeout", type=float, default=5.0, help="[s] to find the graph (default: %(default)s)")
     parser.add_argument("--patience", type=float, default=60.0, help="[s] for the answer (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
         start_ros([])  # the question is not for ROS to parse
-        print(ask(rclpy.create_node("ask_node"), " ".join(options.question), options.timeout, options.patience))
+        print(
+            ask(
+                create_node("ask_node", options.namespace),
+                " ".join(options.question),
+                options.timeout,
+                options.patience,
+            )
+        )
     except NoAnswerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -50,7 +58,10 @@ def ask(node: Node, question: str, timeout: float, patience: float) -> str:
         raise NoAnswerError("the question is not clean UTF-8")
     client = node.create_client(Ask, SERVICE)
     if not client.wait_for_service(timeout_sec=timeout):
-        raise NoAnswerError(f"nobody answers on {SERVICE}; does `vla up` run in this ROS domain?")
+        raise NoAnswerError(
+            f"nobody answers on {node.resolve_service_name(SERVICE)}; does `vla up` run in this ROS domain, in "
+            "this namespace?"
+        )
     future = client.call_async(Ask.Request(question=question))
     rclpy.spin_until_future_complete(node, future, timeout_sec=patience)
     if not future.done():

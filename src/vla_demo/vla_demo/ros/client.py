@@ -16,7 +16,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
-from vla_core.ros.start import start_ros
+from vla_core.ros.start import create_node, start_ros
 
 from vla_demo.picture.pictures import encode_jpeg
 from vla_demo.ros import convert
@@ -28,36 +28,46 @@ from vla_msgs.srv import SetTask
 
 FRAME_SPACING_S = 0.085  # pictures closer together are left out: the video has 10 a second
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
-COMMAND_TOPIC = "/vla/text_command"
-VIEWER_TOPIC = "/camera/viewer/image_raw"
+COMMAND_TOPIC = "vla/text_command"
+OBSERVATION_TOPIC, POLICY_TOPIC, CONTROLLER_TOPIC = "vla/observation", "vla/policy_status", "vla/controller_status"
+TASK_SERVICE = "sim/set_task"
+VIEWER_TOPIC = "camera/viewer/image_raw"
 SIMULATOR = "simulator_node"
-HOME_SERVICE = "/controller_node/home"
+HOME_SERVICE = "controller_node/home"
 CALL_S = 10.0  # for a service to answer
+TAKEN_S = 5.0  # for the policy to report that it has an instruction
+ATTEMPTS = 3
 
 
 class GraphClient:
     """Talks to a running graph over DDS. Use as a context manager; call `wait` to let messages in."""
 
-    def __init__(self, recording: Recording, pictures: bool, alive: Callable[[], None] = lambda: None) -> None:
-        """Fills `recording`, with `pictures` for a video. `alive`, called while waiting, raises if the graph ended."""
+    def __init__(
+        self, recording: Recording, pictures: bool, alive: Callable[[], None] = lambda: None, namespace: str = ""
+    ) -> None:
+        """Fills `recording`, with `pictures` for a video, from the graph in `namespace`.
+
+        `alive`, called while waiting, raises if the graph ended.
+        """
         self.recording = recording
         self.observations = 0
         self.object_names: tuple[str, ...] = ()
+        self._received = 0  # highest number of an instruction that the policy reports
         self._pictures, self._alive = pictures, alive
         self._context = Context()
         start_ros(context=self._context)
-        self._node = rclpy.create_node("demo_node", context=self._context)
+        self._node = create_node("demo_node", namespace, self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._command = self._node.create_publisher(String, COMMAND_TOPIC, 10)
-        self._set_task = self._node.create_client(SetTask, "/sim/set_task")
+        self._set_task = self._node.create_client(SetTask, TASK_SERVICE)
         self._home = self._node.create_client(Trigger, HOME_SERVICE)
-        self._observation = self._listen(Observation, "/vla/observation", self._on_observation, qos_profile_sensor_data)
-        self._scene = self._listen(SceneState, "/sim/scene_state", self._on_scene, qos_profile_sensor_data)
-        self._listen(ActionChunk, "/vla/action_chunk", self._on_chunk, RELIABLE)
-        self._listen(PolicyStatus, "/vla/policy_status", self._on_policy, RELIABLE)
-        self._listen(ControllerStatus, "/vla/controller_status", self._on_controller, RELIABLE)
-        self._listen(TaskStatus, "/sim/task_status", self._on_task, qos_profile_sensor_data)
+        self._observation = self._listen(Observation, OBSERVATION_TOPIC, self._on_observation, qos_profile_sensor_data)
+        self._scene = self._listen(SceneState, "sim/scene_state", self._on_scene, qos_profile_sensor_data)
+        self._listen(ActionChunk, "vla/action_chunk", self._on_chunk, RELIABLE)
+        self._listen(PolicyStatus, POLICY_TOPIC, self._on_policy, RELIABLE)
+        self._listen(ControllerStatus, CONTROLLER_TOPIC, self._on_controller, RELIABLE)
+        self._listen(TaskStatus, "sim/task_status", self._on_task, qos_profile_sensor_data)
         if pictures:
             self._listen(Image, VIEWER_TOPIC, self._on_viewer, qos_profile_sensor_data)
 
@@ -93,13 +103,13 @@ class GraphClient:
         recording = self.recording
         state = recording.controller[-1].state if recording.controller else ""
         policy = recording.policy[-1] if recording.policy else None
-        now = f", now {state}" if state else ""
+        now, resolve = f", now {state}" if state else "", self._node.resolve_topic_name
         checks = {
-            "simulator (/sim/set_task)": self._set_task.service_is_ready(),
-            "observations (/vla/observation)": self.observations >= 2,
-            f"controller at rest (/vla/controller_status{now})": state in ("holding", "tracking"),
-            "policy (/vla/policy_status)": policy is not None,
-            f"instruction intake ({COMMAND_TOPIC})": self._command.get_subscription_count() > 0,
+            f"simulator ({resolve(TASK_SERVICE)})": self._set_task.service_is_ready(),
+            f"observations ({resolve(OBSERVATION_TOPIC)})": self.observations >= 2,
+            f"controller at rest ({resolve(CONTROLLER_TOPIC)}{now})": state in ("holding", "tracking"),
+            f"policy ({resolve(POLICY_TOPIC)})": policy is not None,
+            f"instruction intake ({resolve(COMMAND_TOPIC)})": self._command.get_subscription_count() > 0,
         }
         lacking = [name for name, there in checks.items() if not there]
         if policy is not None and policy.state == "error":
@@ -124,17 +134,24 @@ class GraphClient:
             self._observation = None
 
     def say(self, text: str) -> float:
-        """Give an instruction as the operator does; return when [s]."""
-        stamp = self.now()
-        self._command.publish(String(data=text))
-        return stamp
+        """Give an instruction as the operator does; return when [s], once the policy has it.
+
+        Raises:
+            GraphEndedError: it has not, although it was told several times.
+        """
+        for _ in range(ATTEMPTS):
+            before, stamp = self._received, self.now()
+            self._command.publish(String(data=text))
+            if self.wait(lambda before=before: self._received > before, TAKEN_S):  # type: ignore[misc]
+                return stamp
+        raise GraphEndedError(f"the policy does not take {text!r}, given {ATTEMPTS} times on {COMMAND_TOPIC}")
 
     def set_task(self, instruction: str, family: str, seed: int, keep_objects: bool = False) -> Table:
         """Lay the table (or only change the task); raises TableRefusedError with the simulator's reason."""
         request = SetTask.Request(instruction=instruction, family=family, seed=seed, keep_objects=keep_objects)
         reply = self._call(self._set_task, request)
         if reply is None:
-            raise TableRefusedError("the simulator does not answer on /sim/set_task")
+            raise TableRefusedError(f"the simulator does not answer on {self._node.resolve_service_name(TASK_SERVICE)}")
         if not reply.accepted:
             raise TableRefusedError(reply.reason)
         return Table(reply.instruction, reply.family, self.now())
@@ -170,6 +187,7 @@ class GraphClient:
         self.recording.chunks.append(convert.chunk(message, self.now()))
 
     def _on_policy(self, message: PolicyStatus) -> None:
+        self._received = max(self._received, message.instruction_sequence)
         self.recording.policy.append(convert.policy(message))
 
     def _on_controller(self, message: ControllerStatus) -> None:

@@ -36,12 +36,13 @@ class RunSettings:
     start_timeout_s: float
     log: Path
     pictures: bool
+    namespace: str = ""
 
     def command(self) -> tuple[str, ...]:
         """The command line that starts the graph; raises GraphEndedError where it is not built."""
-        checkpoint = (f"checkpoint:={self.checkpoint}",) if self.checkpoint else ()
-        words = (f"robot:={self.robot}", "sim:=mujoco", f"policy:={self.policy}", f"seed:={self.seed}", *checkpoint)
-        return (str(find_vla_up()), *words)
+        given = {"checkpoint": self.checkpoint, "namespace": self.namespace}
+        words = (f"robot:={self.robot}", "sim:=mujoco", f"policy:={self.policy}", f"seed:={self.seed}")
+        return (str(find_vla_up()), *words, *(f"{name}:={text}" for name, text in given.items() if text))
 
 
 def run(
@@ -59,7 +60,7 @@ def run(
     """
     with GraphProcess(settings.command(), settings.log) as graph, progress:
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
-        with GraphClient(recording, settings.pictures, graph.check) as client:
+        with GraphClient(recording, settings.pictures, graph.check, settings.namespace) as client:
             _wait_until_ready(client, graph, settings, progress)
             if video:
                 video.start()

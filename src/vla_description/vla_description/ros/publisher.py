@@ -24,7 +24,7 @@ ROUNDING_NS = 1_000_000  # of stamps, so that every second message of 40 Hz is t
 
 
 class RobotStatePublisher(ManagedNode):
-    """Publishes the URDF once, fixed joints on /tf_static, and moving ones on /tf as joint states come."""
+    """Publishes the URDF once, fixed joints on tf_static, and moving ones on tf as joint states come."""
 
     UNUSABLE = (*ManagedNode.UNUSABLE, UrdfError)
 
@@ -37,8 +37,8 @@ class RobotStatePublisher(ManagedNode):
         self._last_ns = 0
         self._tree = parse_urdf(settings.robot_description)
         self._description = self.create_publisher(String, "robot_description", LATCHED)
-        self._static = self.create_publisher(TFMessage, "/tf_static", LATCHED)
-        self._moving = self.create_publisher(TFMessage, "/tf", 100)
+        self._static = self.create_publisher(TFMessage, "tf_static", LATCHED)
+        self._moving = self.create_publisher(TFMessage, "tf", 100)
         self._description.publish(String(data=settings.robot_description))
         now = self.get_clock().now().to_msg()
         self._static.publish(self._message(((joint, joint.origin) for joint in self._tree.fixed), now))

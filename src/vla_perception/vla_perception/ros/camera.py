@@ -13,7 +13,7 @@ from vla_core.health import Health
 from vla_core.observation_map.camera import Camera
 from vla_core.robot import load_robot_config
 from vla_core.ros.diagnostics import DiagnosticsPublisher
-from vla_core.ros.managed import ManagedNode
+from vla_core.ros.managed import OVERRIDABLE, ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.time import ns_from_msg
 from vla_core.settings import SettingsError
@@ -53,7 +53,7 @@ class CameraNode(ManagedNode):
         joints = JointStateBuffer(wanted, extend=not settings.joint_names)
         self._states = RobotStateTracker(joints, robot.finger_joints, settings.max_state_gap)
         self._reference, *others = cameras_of(settings)
-        self._health = self._camera_health(source_in_words(settings, self._reference))
+        self._health = self._camera_health(self._source_in_words())
         self._state_health = StateHealth(settings.max_state_gap)
         self._intake = ObservationIntake(self._reference, settings, self._states, self._health)
         self._converter = ImageConverter(find_bridge())
@@ -61,7 +61,9 @@ class CameraNode(ManagedNode):
         self._waits_until = 0.0
         self._sequence = 0
         self._observations = self.create_publisher(Observation, settings.observation_topic, LATEST)
-        self.create_subscription(JointState, settings.joint_states_topic, self._on_joint_state, STATES)
+        self.create_subscription(
+            JointState, settings.joint_states_topic, self._on_joint_state, STATES, qos_overriding_options=OVERRIDABLE
+        )
         self.create_subscription(PoseStamped, settings.ee_pose_topic, self._on_pose, STATES)
         self._patience = self.create_timer(max(settings.joint_wait, 1e-3), self._on_patience_end)
         self._patience.cancel()
@@ -76,6 +78,13 @@ class CameraNode(ManagedNode):
         self._diagnostics = DiagnosticsPublisher(self, assessments)
         decoder = "cv_bridge" if self._converter.uses_bridge else "its own decoder"
         self.get_logger().info(f"waiting for images from {self._health.source}, with {decoder}")
+
+    def _source_in_words(self) -> str:
+        """Where images come from, for people."""
+        settings = self._settings
+        if settings.source == "topic":
+            return str(self.resolve_topic_name(self._reference.subscribed_topic))
+        return settings.device if settings.source == "device" else settings.file
 
     # Images in
 
@@ -214,10 +223,3 @@ def robot_joints(settings: CameraSettings) -> RobotJoints:
         settings.finger_joints or described.finger_joints,
         settings.base_frame or described.base_frame,
     )
-
-
-def source_in_words(settings: CameraSettings, reference: Camera) -> str:
-    """Where images come from, for people."""
-    if settings.source != "topic":
-        return settings.device if settings.source == "device" else settings.file
-    return reference.subscribed_topic

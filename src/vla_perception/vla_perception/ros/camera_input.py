@@ -10,6 +10,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vla_core.observation_map.camera import Camera, Transport
+from vla_core.ros.managed import OVERRIDABLE
 from vla_core.ros.time import ns_from_msg, time_from_ns
 
 from vla_perception.camera.observation_intake import CameraImage
@@ -34,7 +35,7 @@ def subscribe(node: Node, camera: Camera, converter: ImageConverter, on_image: O
         on_image(CameraImage(stamp_ns, header.frame_id, content_of(message), partial(decode, message)))
 
     kind = CompressedImage if compressed else Image
-    node.create_subscription(kind, camera.subscribed_topic, receive, LATEST)
+    node.create_subscription(kind, camera.subscribed_topic, receive, LATEST, qos_overriding_options=OVERRIDABLE)
 
 
 class VideoInput:

@@ -164,8 +164,8 @@ def status_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> 
     return msg
 
 
-def diagnostics_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str) -> DiagnosticArray:
-    """Return the node's entry for /diagnostics."""
+def diagnostics_to_msg(status: Status, stamp: Time, node: str, policy: str, checkpoint: str) -> DiagnosticArray:
+    """Return the entry of `node` for /diagnostics."""
     values = {
         "policy": policy,
         "checkpoint": checkpoint,
@@ -180,7 +180,7 @@ def diagnostics_to_msg(status: Status, stamp: Time, policy: str, checkpoint: str
     }
     entry = DiagnosticStatus(
         level=LEVELS.get(status.state, DiagnosticStatus.OK),
-        name="policy_node: inference",
+        name=f"{node}: inference",
         hardware_id=policy,
         message=status.reason or status.state.name.lower(),
         values=[KeyValue(key=key, value=value) for key, value in values.items()],

@@ -11,6 +11,7 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from vla_core.action import ActionChunk
+from vla_core.ros.diagnostics import diagnostics_name
 from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.time import seconds_from_msg
@@ -207,4 +208,5 @@ class PolicyNode(ManagedNode):
         self._publish_status()
         stamp = self.get_clock().now().to_msg()
         name, checkpoint = self._policy.name, self._policy.checkpoint
-        self._publish(self._diagnostics, conversions.diagnostics_to_msg(self._status(), stamp, name, checkpoint))
+        message = conversions.diagnostics_to_msg(self._status(), stamp, diagnostics_name(self), name, checkpoint)
+        self._publish(self._diagnostics, message)

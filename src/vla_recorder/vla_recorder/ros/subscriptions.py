@@ -34,7 +34,7 @@ class Subscriptions:
     def __init__(self, node: Node, settings: RecorderSettings, take: Callable[[Recorded, bool], None]) -> None:
         """`take`: called with each message, and whether its topic keeps messages for late comers."""
         self._node, self._take = node, take
-        self._wanted, self._unwanted = settings.topics or ("*",), (*NEVER, *settings.exclude)
+        self._wanted, self._unwanted = settings.topics or _graph_of(node), (*NEVER, *settings.exclude)
         self._compresses = settings.images != "raw"
         self._refused: set[str] = set()
         self.topics: dict[str, Topic] = {}
@@ -118,3 +118,9 @@ def _profile(qos: QoSProfile) -> dict[str, object]:
 
 def _time(nanoseconds: int) -> dict[str, int]:
     return {"sec": nanoseconds // 10**9, "nsec": nanoseconds % 10**9}
+
+
+def _graph_of(node: Node) -> tuple[str, ...]:
+    """Return patterns of the topics in the node's namespace, and of the one that all graphs share."""
+    namespace = node.get_namespace().rstrip("/")
+    return (f"{namespace}/*", "/diagnostics")

@@ -8,9 +8,10 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RosClock
 from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data as SENSOR
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from vla_core.ros.managed import ManagedNode
+from vla_core.ros.diagnostics import diagnostics_name
+from vla_core.ros.managed import OVERRIDABLE, ManagedNode
 from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import SceneState, TaskStatus
@@ -42,7 +43,7 @@ SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a w
 
 
 class SimulatorNode(ManagedNode):
-    """What a real arm, its gripper and its cameras look like from ROS, plus ground truth on /sim."""
+    """What a real arm, its gripper and its cameras look like from ROS, plus ground truth on sim/."""
 
     UNUSABLE = (*ManagedNode.UNUSABLE, UnknownRobotError)
 
@@ -106,11 +107,13 @@ class SimulatorNode(ManagedNode):
         )
 
     def _create_outputs(self, settings: Settings) -> None:
-        self._joints = self.create_publisher(JointState, settings.joint_states_topic, 10)
+        self._joints = self.create_publisher(
+            JointState, settings.joint_states_topic, 10, qos_overriding_options=OVERRIDABLE
+        )
         self._images = {
             name: (
-                self.create_publisher(Image, f"{space}/image_raw", qos_profile_sensor_data),
-                self.create_publisher(CameraInfo, f"{space}/camera_info", qos_profile_sensor_data),
+                self.create_publisher(Image, f"{space}/image_raw", SENSOR, qos_overriding_options=OVERRIDABLE),
+                self.create_publisher(CameraInfo, f"{space}/camera_info", SENSOR, qos_overriding_options=OVERRIDABLE),
                 frame,
             )
             for name, space, rate, frame in (
@@ -120,10 +123,10 @@ class SimulatorNode(ManagedNode):
             )
             if rate > 0
         }
-        self._scene = self.create_publisher(SceneState, "/sim/scene_state", 10)
-        self._status = self.create_publisher(TaskStatus, "/sim/task_status", 10)
+        self._scene = self.create_publisher(SceneState, "sim/scene_state", 10)
+        self._status = self.create_publisher(TaskStatus, "sim/task_status", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_service(SetTask, "/sim/set_task", self._on_set_task)
+        self.create_service(SetTask, "sim/set_task", self._on_set_task)
         wall = RosClock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(PAUSED_PERIOD_S, self._publish_paused, clock=wall)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=wall)
@@ -222,11 +225,12 @@ class SimulatorNode(ManagedNode):
         }
         camera = {"rate_hz": f"{rate:.1f}", "frames": frames, "render_ms": f"{self._cameras.render_s * 1e3:.1f}"}
         commands = {"accepted": self._commands.accepted, "refused": refused, **self._commands.refused}
+        name = diagnostics_name(self)
         message = DiagnosticArray(header=header(self._loop_clock.stamp_ns()))
         message.status = [
-            status_to_msg("simulator_node: physics", slow, physics),
-            status_to_msg("simulator_node: cameras", late, camera),
-            status_to_msg("simulator_node: commands", wrong, commands),
+            status_to_msg(f"{name}: physics", slow, physics),
+            status_to_msg(f"{name}: cameras", late, camera),
+            status_to_msg(f"{name}: commands", wrong, commands),
         ]
         self._diagnostics.publish(message)
 

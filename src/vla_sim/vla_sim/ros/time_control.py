@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated time for ROS: `/clock`, and the services that pause and step the world."""
+"""Simulated time for ROS: `clock`, and the services that pause and step the world."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class TimeControl:
         """`step_size`: simulated by one call of `~/step` [s]."""
         self._physics, self._clock = physics, clock
         self.step_size = step_size
-        self._ticks = node.create_publisher(Clock, "/clock", 10) if clock else None
+        self._ticks = node.create_publisher(Clock, "clock", 10) if clock else None
         node.create_service(SetBool, "~/pause", self._on_pause)
         node.create_service(Trigger, "~/step", self._on_step)
 
     def publish(self) -> None:
-        """Publish simulated time on `/clock`; nothing on the wall clock."""
+        """Publish simulated time on `clock`; nothing on the wall clock."""
         if self._ticks is not None and self._clock is not None:
             self._ticks.publish(Clock(clock=time_from_ns(self._clock.stamp_ns())))
 

@@ -30,7 +30,7 @@ class ArmReceiver:
     def __init__(self, node: Node, topic: str, joints: Sequence[str]) -> None:
         """Watch the node that takes `topic`, `<controller>/joint_trajectory`."""
         self._node, self._joints = node, joints
-        self.controller = topic.rpartition("/")[0]
+        self.controller = node.resolve_topic_name(topic).rpartition("/")[0]
         self._names = [*receiver.PARAMETERS, *receiver.tolerances(joints)]
         self._values: dict[str, Any] = {}
         self._asked: float | None = None

@@ -24,7 +24,8 @@ class Claim:
 
     def __init__(self, node: Node, arm_topic: str) -> None:
         """Begin the time after which the arm is claimed."""
-        self._node, self._arm_topic, self._topic = node, arm_topic, f"{arm_topic}/claimed"
+        self._node, self._arm_topic = node, node.resolve_topic_name(arm_topic)
+        self._topic = f"{self._arm_topic}/claimed"
         self._begun, self._claimed = time.monotonic(), False
 
     def check(self) -> None:

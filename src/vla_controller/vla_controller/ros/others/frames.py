@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks in other frames, by the transforms on /tf_static.
+"""Chunks in other frames, by the transforms on tf_static.
 
 A listener of its own and not tf2_ros: ROS 2 from wheels has none, and static transforms need neither time nor a buffer.
 """
@@ -20,13 +20,13 @@ _STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Frames:
-    """Follows /tf_static."""
+    """Follows tf_static."""
 
     def __init__(self, node: Node, base_frame: str) -> None:
         """`base_frame` is the one that chunks are wanted in."""
         self._base_frame, self._tree = base_frame, FrameTree()
         self._log = node.get_logger()
-        node.create_subscription(TFMessage, "/tf_static", self._on_transforms, _STATIC)
+        node.create_subscription(TFMessage, "tf_static", self._on_transforms, _STATIC)
 
     def resolve(self, chunk: ActionChunk) -> ActionChunk:
         """Return the chunk in the base frame; as it is where its frame is unknown, for the gate to refuse."""

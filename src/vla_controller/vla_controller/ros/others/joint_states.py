@@ -7,6 +7,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
+from vla_core.ros.managed import OVERRIDABLE
 from vla_core.ros.time import seconds_from_msg, time_from_seconds
 
 from vla_controller.arm.arm_clock import ArmClock
@@ -32,7 +33,7 @@ class JointStates:
         self.clock = ArmClock(controller.settings.command_lead)
         self._poses = node.create_publisher(PoseStamped, settings.ee_pose_topic, 10)
         self._subscription = node.create_subscription(
-            JointState, settings.joint_state_topic, self._on_joint_state, _QOS
+            JointState, settings.joint_state_topic, self._on_joint_state, _QOS, qos_overriding_options=OVERRIDABLE
         )
 
     def look_for_publishers(self) -> None:

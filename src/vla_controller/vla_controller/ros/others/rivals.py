@@ -12,8 +12,8 @@ class Rivals:
     """Counts the publishers of the arm's topic."""
 
     def __init__(self, node: Node, topic: str) -> None:
-        """``topic`` that the arm takes its commands from."""
-        self._node, self._topic = node, topic
+        """``topic`` that the arm takes its commands from, as the node knows it: remapping applies."""
+        self._node, self._topic = node, node.resolve_topic_name(topic)
 
     def look(self, own: int) -> Refusal | None:
         """Refusal while anybody beside this node's ``own`` publishers commands the arm."""
