@@ -45,7 +45,7 @@ def test_a_server_of_an_unknown_scheme_is_refused_with_the_valid_forms(text):
 
 @pytest.mark.parametrize("form", SERVERS)
 def test_every_form_of_a_server_is_one_that_the_policy_takes(form):
-    assert GRAPH.values({"policy": "remote", "server": form})["server"] == form
+    assert GRAPH.values({"policy": "remote", "server": form, "map": "rt1"})["server"] == form
     assert make_server(form, Credentials()) is not None
 
 
@@ -77,10 +77,11 @@ def test_seed_is_a_whole_number(text):
         ({"policy": "rt2", "replay_file": "x.npz"}, "only policy:=replay"),
         ({"policy": "remote"}, "needs server:="),
         ({"policy": "edge"}, "needs server:="),
+        ({"policy": "remote", "server": "ws://host"}, "needs map:="),
         ({"policy": "rt1", "server": "ws://host:8000"}, "only policy:=remote"),
         ({"policy": "rt2", "token_file": "token"}, "only policy:=remote"),
-        ({"policy": "remote", "server": "ws://host", "checkpoint": "x"}, "the server loads the weights"),
-        ({"policy": "remote", "server": "ws://host", "decode": "beam"}, "only policy:=rt2"),
+        ({"policy": "remote", "server": "ws://host", "map": "rt1", "checkpoint": "x"}, "the server loads the weights"),
+        ({"policy": "remote", "server": "ws://host", "map": "rt1", "decode": "beam"}, "only policy:=rt2"),
         ({"policy": "rt1", "decode": "beam"}, "only policy:=rt2"),
         ({"policy": "expert", "narrow": "false"}, "only policy:=rt2"),
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
@@ -159,6 +160,7 @@ def everything():
         given = {"robot": robot, "sim": sim, "policy": policy}
         given |= {"replay_file": "recording"} if policy == "replay" else {}
         given |= {"server": "ws://host:8000"} if policy in ON_A_SERVER else {}
+        given |= {"map": "rt1"} if policy == "remote" else {}
         given |= {"checkpoint": "folder"} if robot not in SHIPPED.get(policy, CHOICES["robot"]) else {}
         if policy != "expert" or sim == "mujoco":
             yield given

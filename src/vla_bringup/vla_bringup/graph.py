@@ -131,6 +131,7 @@ RULES = (
         f"only policy:={' and policy:='.join(ON_A_SERVER)} read it",
         keep_default=("server", "token_file"),
     ),
+    Rule({"policy": ("remote",)}, "it says what the server sees and says", requires="map"),
     Rule({"policy": ("remote",)}, "the server loads the weights", keep_default=("checkpoint",)),
     Rule({"policy": ("replay",)}, "there is nothing to replay", requires="replay_file"),
     Rule(
