@@ -10,9 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-COMMANDS = set(
-    re.findall(r"[a-z-]+", re.findall(r"^  (build \| .*)\) ;;$", (ROOT / "vla").read_text(), re.MULTILINE)[0])
-)
+COMMANDS = set(re.findall(r'^COMMANDS="(.*)"$', (ROOT / "vla").read_text(), re.MULTILINE)[0].split())
 
 
 def test_the_workflow_calls_the_two_commands_of_the_readme() -> None:
