@@ -91,8 +91,7 @@ class ArmController:
 
     def confirm_posture(self, now: float) -> Refusal | None:
         """Begin where the joint states show the arm, as a person has confirmed; motion needs a new instruction."""
-        refusal = self.watch.confirm(now)
-        if refusal is not None:
+        if (refusal := self.watch.confirm(now)) is not None:
             return self.log.add(refusal)
         self.intake.stopped = True
         self._begin("the posture was confirmed; waiting for a new instruction")
@@ -184,8 +183,7 @@ class ArmController:
     def judge(self, chunk: ActionChunk, now: float) -> AcceptedChunk | Refusal:
         """Let a chunk through the gate at time ``now`` [s], or count and return why not; nothing moves yet."""
         refusal = self.hindrance(now) or self.teleop.refusal(chunk) or self.trajectories.refusal()
-        state = self.motion.state
-        if refusal is not None or state is None:
+        if refusal is not None or (state := self.motion.state) is None:
             return self.log.add(refusal or Refusal("joint_state_stale", self.watch.waiting()))
         return self.intake.judge(chunk, now, self.motion.reference(state))
 
@@ -219,8 +217,7 @@ class ArmController:
         step = motion.advance(motion.state, now, self.trajectories.active)
         if step.hindrance is not None:
             (motion.drop if self.teleop.active else self.halt)(self.log.add(step.hindrance).reason)
-        outcome = self.trajectories.judge(now, step.way.end.at_rest, self.watch.q)
-        if outcome is not None:
+        if (outcome := self.trajectories.judge(now, step.way.end.at_rest, self.watch.q)) is not None:
             self.halt(f"trajectory: {outcome.text}")
             motion.leading = outcome.code == ErrorCode.PATH_TOLERANCE_VIOLATED
         return motion.setpoint(step, now, self.permission.estopped)
@@ -237,8 +234,7 @@ class ArmController:
         if refusal is not None:
             self.halt(self.log.add(refusal).reason)
             self.motion.leading = True
-        if self.motion.leading:
-            self.motion.lead(now, q)
+        self.motion.lead(now, q)
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""
@@ -249,6 +245,5 @@ class ArmController:
         if jump is not None:
             self.log.add(jump)
             self.halt("the clock jumped")
-        silence = None if self.motion.state is None else self.watch.fell_silent(now)
-        if silence is not None:
+        if self.motion.state is not None and (silence := self.watch.fell_silent(now)) is not None:
             self.halt(self.log.add(silence).reason)

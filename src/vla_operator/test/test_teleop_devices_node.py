@@ -52,10 +52,11 @@ def node(start_node):
 
 
 def latest(bench, cause, condition):
-    """The next command that meets a condition, while something is sent again and again."""
+    """The next command that meets a condition, while the controller's status and a cause are sent again and again."""
     found = []
 
     def arrived():
+        bench.send(STATUS, status())
         cause()
         found.extend(msg for msg in bench.received[COMMAND] if condition(msg))
         bench.received[COMMAND].clear()
@@ -67,7 +68,6 @@ def latest(bench, cause, condition):
 
 def test_a_pad_drives_while_its_deadman_is_held_and_a_silent_one_is_silent(operator, node):
     node(device="joy", name="pad", speed=1.0)
-    operator.send(STATUS, status())
 
     def pad(held):
         axes = [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
@@ -85,7 +85,6 @@ def test_a_pad_drives_while_its_deadman_is_held_and_a_silent_one_is_silent(opera
 
 def test_stamped_topics_pass_while_the_clutch_is_closed(operator, node):
     node(device="topic", name="mouse", pose_scale=0.5)
-    operator.send(STATUS, status())
     twist = TwistStamped()
     twist.twist.linear.y = 0.05
     twist.header.stamp.sec, twist.header.frame_id = 17, "nowhere"  # the controller judges both
@@ -106,7 +105,6 @@ def test_stamped_topics_pass_while_the_clutch_is_closed(operator, node):
         send(True, ("/teleop/pose", hand))
         hand.pose.position.z = min(1.5, hand.pose.position.z + 0.02)
 
-    operator.send(STATUS, status())
     msg = latest(operator, lift, lambda msg: msg.drive == msg.DRIVE_POSE and msg.pose.position.z > 0.1)
     assert msg.header.frame_id == BASE
     assert msg.pose.position.x == pytest.approx(0.5)
@@ -139,7 +137,6 @@ def test_a_person_at_a_terminal(operator, end):
 
         operator.spin_until(ready)
         assert b"takes the arm" in shown
-        operator.send(STATUS, status())
         assert not latest(operator, drain, lambda msg: True).held
         os.write(master, b" ")
         assert latest(operator, drain, lambda msg: msg.held).drive == TeleopCommand.DRIVE_NONE

@@ -8,6 +8,6 @@ __getattr__, __all__ = lazy_exports(
     {
         "commands": ("Command", "CommandKind", "parse_command"),
         "errors": ("CommandError",),
-        "settings": ("InstructionSettings",),
+        "settings": ("InstructionSettings", "TeleopSettings"),
     },
 )

@@ -131,11 +131,13 @@ class ArmMotion:
         return refusal if self._planner.active and not (led or self.leading) else None
 
     def lead(self, now: float, place: Array) -> None:
-        """Take the setpoint to ``place`` (n,) [rad], where an arm is that is blocked or guided by hand.
+        """While `leading`, take the setpoint to ``place`` (n,) [rad]: an arm that is blocked or guided by hand.
 
         It does not leap then once it is free.
         """
         limits, state = self._config.limits, self.state
+        if not self.leading:
+            return
         place = np.clip(place, limits.lower, limits.upper)
         if state is None or not state.at_rest or self._planner.active:
             return

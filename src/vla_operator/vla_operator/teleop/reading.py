@@ -21,3 +21,4 @@ class Reading:
     axes: tuple[float, ...] = ()
     buttons: tuple[bool, ...] = ()
     keys: frozenset[str] = frozenset()
+    age: float = 0.0  # [s] since the device said so

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from geometry_msgs.msg import Pose, Twist, Vector3
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
@@ -16,6 +17,7 @@ from vla_operator.settings import TeleopSettings
 from vla_operator.teleop.driver import Wish
 
 _QOS = QoSProfile(depth=10)  # reliable: a deadman that opens must not be lost
+_ARRIVAL = Duration(seconds=0.3)
 PERIOD = 1.0 / 30.0  # [s] at which an unchanged command is repeated
 
 
@@ -47,13 +49,19 @@ class Commander:
         """Whether the deadman was closed in the latest command."""
         return self._sent is not None and bool(self._sent.held)
 
-    def send_wish(self, wish: Wish, now: float) -> None:
-        """Send a velocity, at ``now`` [s] of the monotonic clock."""
+    @property
+    def drives(self) -> bool:
+        """Whether the latest command was to move."""
+        return self.holds and self._sent is not None and self._sent.drive != TeleopCommand.DRIVE_NONE
+
+    def send_wish(self, wish: Wish, now: float, age: float = 0.0) -> None:
+        """Send a velocity, at ``now`` [s] of the monotonic clock; the device was read ``age`` [s] ago."""
         linear, angular = (Vector3(x=v[0], y=v[1], z=v[2]) for v in (wish.linear.tolist(), wish.angular.tolist()))
         frame = "tool" if wish.frame == "tool" else self.base_frame
         drive = TeleopCommand.DRIVE_TWIST if wish.moves else TeleopCommand.DRIVE_NONE
         message = TeleopCommand(held=wish.held, drive=drive, gripper=wish.gripper)
         message.twist, message.header.frame_id = Twist(linear=linear, angular=angular), frame
+        message.header.stamp = time_from_seconds(self._clock() - age)
         self.send(message, now)
 
     def send_pose(self, pose: Pose, header: Header, gripper: float, now: float) -> None:
@@ -70,6 +78,11 @@ class Commander:
         """Send that the arm is to stand still, the deadman ``held`` or open."""
         self.send(TeleopCommand(held=held, gripper=math.nan), now)
 
+    def let_go(self, now: float) -> None:
+        """Open the deadman, and wait until that has arrived: the process may end then."""
+        self.stand(held=False, now=now)
+        self._publisher.wait_for_all_acked(_ARRIVAL)
+
     def send(self, message: TeleopCommand, now: float) -> None:
         """Send a message, unless it says what the one before said a moment ago. A stamp of 0 becomes the present."""
         same = self._sent is not None and _same(message, self._sent)
@@ -78,8 +91,11 @@ class Commander:
         self._sent, self._when = message, now
         message.device = self.device
         if message.header.stamp.sec == 0:
-            message.header.stamp = time_from_seconds(self._node.get_clock().now().nanoseconds * 1e-9)
+            message.header.stamp = time_from_seconds(self._clock())
         self._publisher.publish(message)
+
+    def _clock(self) -> float:
+        return float(self._node.get_clock().now().nanoseconds * 1e-9)
 
     def _on_status(self, msg: ControllerStatus) -> None:
         self.status = msg

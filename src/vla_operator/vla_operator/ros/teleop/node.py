@@ -63,7 +63,7 @@ class TeleopNode(ManagedNode):
     def deactivate(self) -> None:
         """Open the deadman; a device that was lost is silent instead, and the controller stops the arm by that."""
         if not self._lost:
-            self._commander.stand(held=False, now=time.monotonic())
+            self._commander.let_go(time.monotonic())
 
     def _open(self) -> JoyTopic | Gamepad | Terminal:
         if self._settings.device == "keyboard":
@@ -98,7 +98,7 @@ class TeleopNode(ManagedNode):
         if driver.quit or (self._terminal is not None and self._terminal.interrupted):
             self.end()
         elif self._commander.base_frame:
-            self._commander.send_wish(wish, now)
+            self._commander.send_wish(wish, now, reading.age)
 
     def _lose(self, error: DeviceLostError, now: float) -> None:
         self._lost = True

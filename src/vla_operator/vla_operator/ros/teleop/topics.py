@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped, Vector3
 from rclpy.node import Node
@@ -30,7 +31,8 @@ class JoyTopic:
 
     def read(self) -> Reading | None:
         """Return axes and buttons; None while the topic is silent."""
-        return self._latest if time.monotonic() - self._heard <= self._timeout else None
+        age = time.monotonic() - self._heard
+        return replace(self._latest, age=age) if age <= self._timeout else None
 
     def _on_joy(self, msg: Joy) -> None:
         self._heard = time.monotonic()
@@ -55,10 +57,12 @@ class StampedTopics:
     def poll(self, now: float) -> None:
         """Tell an open clutch, and a closed one without motion, at ``now`` [s] of the monotonic clock.
 
-        Nothing is told while the clutch's topic is silent: the controller stops the arm then, by name.
+        While the clutch's topic is silent the arm stands, and nothing more is told: the controller says so by name.
         """
         if self._settings.clutch == "topic" and now - self._clutched > self._settings.input_timeout:
             self._clutch.open()
+            if self._commander.drives:
+                self._commander.stand(held=True, now=now)
         elif not self._held(now):
             self._clutch.open()
             self._commander.stand(held=False, now=now)
