@@ -19,6 +19,7 @@ from vla_controller.settings import ControllerSettings
 from vla_core.robot import RobotConfig, load_robot_config
 
 DT = 0.05
+EARLY = 0.04  # [s] by which the stand-in arm is ahead of its commands: what a busy machine may take from it
 CONFIG = load_robot_config("fr3")
 JOINTS = list(CONFIG.joints)
 
@@ -88,7 +89,7 @@ def _assert_inside(command: object) -> None:
 
 
 class Arm:
-    """A robot over DDS that is where its latest command has it at that time; and the operator's and policy's side."""
+    """A robot over DDS that is where its latest command has it a moment later; and the operator's and policy's side."""
 
     def __init__(self) -> None:
         import rclpy
@@ -139,7 +140,7 @@ class Arm:
         way = self.finger_goal - self.finger
         self.finger = max(self.finger_block, self.finger + max(-4e-4, min(4e-4, way)))
         if self._command is not None and not self.obeys_status:
-            self.q = told(self._command, self._arrival, time.time())
+            self.q = told(self._command, self._arrival, time.time() + EARLY)
         if self.sending:
             msg = JointState(name=["fr3_finger_joint1", *JOINTS], position=[self.finger, *self.q.tolist()])
             msg.header.stamp = self.node.get_clock().now().to_msg()
