@@ -68,7 +68,7 @@ class LatencyBudget:
         if 0.0 < since <= 2.0 * self._most:
             self._lasting.append(since)
         if not self._lasting:  # as of a policy that computes one chunk after the other
-            self._time = 2.0 * delay if delay > self._least else 0.0
+            self._time = 2.0 * max(0.0, delay)
         else:
             fallen = self._time - _FALL * max(0.0, now - self._noted) if len(self._lasting) > 1 else 0.0
             self._time = max(float(np.percentile(self._lasting, _SHARE)), fallen)

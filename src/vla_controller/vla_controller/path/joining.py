@@ -39,7 +39,8 @@ class Joining(Generic[Value]):
         """``sample`` reads a path at a time [s]; ``mean`` averages values with weights that add up to 1."""
         self._way, self._newer = settings.joining, NEWER[settings.joining_aggregate]
         self._decay = settings.joining_decay
-        self._sample, self._mean = sample, mean
+        self._sample: Callable[[Path[Value], float], Value] = sample
+        self._mean: Callable[[Sequence[Value], Sequence[float]], Value] = mean
         self._earlier: deque[Path[Value]] = deque(maxlen=_MOST)  # predictions, the oldest first
 
     def clear(self) -> None:
@@ -66,9 +67,13 @@ class Joining(Generic[Value]):
         return self._mean((self._sample(plan, time), value), (1.0 - self._newer, self._newer))
 
     def _averaged(self, time: float, value: Value) -> Value:
-        said = [self._sample(path, time) for path in self._earlier if path.waypoints[0].time <= time <= path.end]
-        weights = np.exp(-self._decay * np.arange(len(said) + 1))
-        return self._mean((*said, value), (weights / weights.sum()).tolist())
+        said: list[Value] = []
+        for path in self._earlier:
+            if path.waypoints[0].time <= time <= path.end:
+                said.append(self._sample(path, time))
+        said.append(value)
+        weights = np.exp(-self._decay * np.arange(len(said)))
+        return self._mean(said, (weights / weights.sum()).tolist())
 
 
 def mean_joints(values: Sequence[Array], weights: Sequence[float]) -> Array:
