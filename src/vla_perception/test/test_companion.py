@@ -89,12 +89,12 @@ def test_without_a_map_there_is_the_camera_of_the_parameters() -> None:
 def test_a_map_names_cameras_and_sizes_and_leaves_the_first_topic_to_the_parameters() -> None:
     front, wrist = cameras_of(CameraSettings(observation_map="openpi_droid", image_topic="/c"))
     assert (front.topic, front.size, front.fit) == ("/c", (224, 224), Fit.PAD)
-    assert (wrist.topic, wrist.max_age_s) == ("/camera/wrist/image_raw", 0.15)
+    assert (wrist.topic, wrist.max_age_s) == ("camera/wrist/image_raw", 0.15)
     assert cameras_of(CameraSettings(observation_map="rt1")) == (
         Camera(
             "front",
             "observation/image",
-            "/camera/image_raw",
+            "camera/image_raw",
             size=(128, 160),
             fit=Fit.CROP,
             interpolation=Interpolation.AREA,

@@ -30,12 +30,16 @@ def single_camera(size: tuple[int, int] | None) -> tuple[MapCamera, ...]:
     return (MapCamera(REFERENCE, size=size or (1, 1), fit=Fit.CROP, interpolation=Interpolation.AREA),)
 
 
+def _relative(topic: str) -> str:
+    return topic.lstrip("/")
+
+
 class Pictures:
     """Draws what each camera sees. Without a renderer, or where they are not wanted, pictures are black."""
 
     def __init__(self, cameras: Sequence[MapCamera], renderer: Camera | None) -> None:
         """Raise ObservationMapError for a topic that the simulator does not publish."""
-        unknown = [camera.topic for camera in cameras if camera.topic not in SIMULATED]
+        unknown = [camera.topic for camera in cameras if _relative(camera.topic) not in SIMULATED]
         if unknown:
             valid = ", ".join(topic for topic in SIMULATED if topic)
             raise ObservationMapError(f"topic {', '.join(unknown)} is not simulated; valid are {valid}")
@@ -48,4 +52,4 @@ class Pictures:
     def _picture(self, camera: MapCamera, wanted: bool) -> NDArray[np.uint8]:
         if self._renderer is None or not wanted:
             return np.zeros((*(camera.height_width or (1, 1)), 3), dtype=np.uint8)
-        return fit_image(self._renderer.render(SIMULATED[camera.topic]), camera)
+        return fit_image(self._renderer.render(SIMULATED[_relative(camera.topic)]), camera)
