@@ -16,6 +16,7 @@ setup(
     ],
     install_requires=[
         "setuptools",
+        "imageio-ffmpeg",
         "mujoco",
         "peft",
         "pyarrow",

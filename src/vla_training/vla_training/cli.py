@@ -34,6 +34,8 @@ COMMANDS = {
     "data": Command(
         "vla_training.data.command", "demonstrations by the scripted expert, as a LeRobot data set", resumes=True
     ),
+    "data convert": Command("vla_training.data.bags.command", "recorded episodes as a LeRobot data set", resumes=True),
+    "replay": Command("vla_training.data.bags.replay", "a recorded episode as chunks for policy:=replay"),
     "train rt1": Command("vla_training.rt1.command", "train RT-1 on data sets", resumes=True),
     "train rt2": Command("vla_training.rt2.command", "co-fine-tune a vision-language model", resumes=True),
     "dagger": Command(

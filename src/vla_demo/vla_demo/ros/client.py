@@ -127,6 +127,10 @@ class GraphClient:
         result = future.result().results[0]
         return "" if result.successful else str(result.reason)
 
+    def connect(self, kind: Any, name: str) -> Any:
+        """Return a client of the service `name`."""
+        return self._node.create_client(kind, name)
+
     def stop_observing(self) -> None:
         """Stop listening to pictures unless they are kept: they are the largest messages of the graph."""
         if not self._pictures and self._observation is not None:

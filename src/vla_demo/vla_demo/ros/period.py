@@ -49,11 +49,11 @@ def measure(words: Sequence[str], rate: float, seconds: float, log: Path, say: C
                     f"the graph was not ready after {START_S:g} s: {client.missing()}\n{graph.tail()}"
                 )
             client.stop_observing()
-            _instruct(client, 0)
+            instruct(client, 0)
             client.wait(lambda: False, SETTLE_S)
             timers.begin()
             first, chunks = len(recording.controller), len(recording.chunks)
-            _keep_busy(client, seconds, lambda left: say(f"{rate:g} Hz: {left:.0f} s left"))
+            keep_busy(client, seconds, lambda left: say(f"{rate:g} Hz: {left:.0f} s left"))
             ticks, periods = recording.controller[first:], timers.end()
     measured = [tick.tick_period for tick in ticks]
     expected = (ticks[-1].stamp - ticks[0].stamp) if ticks else 0.0
@@ -65,16 +65,18 @@ def measure(words: Sequence[str], rate: float, seconds: float, log: Path, say: C
     return Measured(measured, periods, len(recording.chunks) - chunks, max(0, lost), round(factor, 4), priority)
 
 
-def _keep_busy(client: GraphClient, seconds: float, say: Callable[[float], None]) -> None:
+def keep_busy(client: GraphClient, seconds: float, say: Callable[[float], None]) -> None:
+    """Let the policy work for `seconds` [s]: every 15 s another table and instruction; `say` hears what is left."""
     end, turn = time.monotonic() + seconds, 0
     while (left := end - time.monotonic()) > 0:
         turn += 1
         client.wait(lambda: False, min(INSTRUCTION_S, left))
-        _instruct(client, turn)
+        instruct(client, turn)
         say(max(0.0, end - time.monotonic()))
 
 
-def _instruct(client: GraphClient, turn: int) -> None:
+def instruct(client: GraphClient, turn: int) -> None:
+    """Lay out table `turn` and give its instruction."""
     try:
         client.say(client.set_task("", FAMILIES[turn % len(FAMILIES)], turn).instruction)
     except TableRefusedError:

@@ -20,10 +20,9 @@ Columns = Mapping[str, NDArray[Any]]
 PNG_EFFORT = 3  # of 9
 
 
-def frame_columns(record: EpisodeRecord, number: int, start: int, task_index: int, fps: int) -> Columns:
-    """One value a frame, (T, ...); `start` is the data set's index of the first frame."""
-    frames = np.arange(len(record))
-    last = frames == len(record) - 1
+def record_columns(record: EpisodeRecord) -> Columns:
+    """The features of a simulated episode, (T, ...) each."""
+    last = np.arange(len(record)) == len(record) - 1
     return {
         IMAGE: record.images,
         STATE: np.column_stack([record.joints, record.tcp, record.width]).astype(np.float32),
@@ -31,11 +30,20 @@ def frame_columns(record: EpisodeRecord, number: int, start: int, task_index: in
         ACTION: record.actions.astype(np.float32),
         DONE: last,
         SUCCESS: last & record.success,
+    }
+
+
+def frame_columns(columns: Columns, number: int, start: int, task_index: int, fps: int) -> Columns:
+    """The columns of an episode with those that every data set has; `start` is the index of the first frame."""
+    count = len(next(iter(columns.values())))
+    frames = np.arange(count)
+    return {
+        **columns,
         "timestamp": (frames / fps).astype(np.float32),
         "frame_index": frames,
-        "episode_index": np.full(len(record), number),
+        "episode_index": np.full(count, number),
         "index": frames + start,
-        "task_index": np.full(len(record), task_index),
+        "task_index": np.full(count, task_index),
     }
 
 
@@ -59,21 +67,22 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def episode_row(
-    record: EpisodeRecord, seed: int | None, number: int, start: int, where: Mapping[str, int], columns: Columns
+    text: str, extra: Mapping[str, Any], number: int, start: int, where: Mapping[str, int], columns: Columns
 ) -> dict[str, Any]:
-    """The episode's row in meta/episodes; `where` is the number of its files."""
-    row: dict[str, Any] = {"episode_index": number, "tasks": [record.text], "length": len(record)}
+    """The episode's row in meta/episodes; `where` is the number of its files, `extra` columns of the writer's own."""
+    count = len(columns["index"])
+    row: dict[str, Any] = {"episode_index": number, "tasks": [text], "length": count}
     row |= {f"data/{key}": value for key, value in where.items()}
-    row |= {"dataset_from_index": start, "dataset_to_index": start + len(record)}
+    row |= {"dataset_from_index": start, "dataset_to_index": start + count}
     row |= {f"meta/episodes/{key}": value for key, value in where.items()}
-    row |= {"seed": seed, "family": record.task.family, "object": record.task.object, "target": record.task.target}
-    row["success"] = bool(record.success)
-    return row | to_columns({name: column_stats(values) for name, values in columns.items()})
+    return row | dict(extra) | to_columns({name: column_stats(values) for name, values in columns.items()})
 
 
 def episode_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows of meta/episodes; the seed's column has its type also where no seed is known."""
     table = pa.Table.from_pylist(list(rows))
+    if "seed" not in table.column_names:
+        return table
     seeds = pa.array([row["seed"] for row in rows], pa.int64())
     return table.set_column(table.schema.get_field_index("seed"), "seed", seeds)
 

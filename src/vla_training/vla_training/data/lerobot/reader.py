@@ -113,15 +113,15 @@ def open_dataset(folder: Path) -> Dataset:
     return Dataset(folder, robot, (height, width), tuple(episode_rows(folder)))
 
 
-def episode_rows(folder: Path) -> list[dict[str, Any]]:
-    """Every episode's row, in order. Raises DatasetError for a damaged file or missing columns."""
+def episode_rows(folder: Path, wanted: Sequence[str] = EXTRA_COLUMNS) -> list[dict[str, Any]]:
+    """Every episode's row, in order. Raises DatasetError for a damaged file, or without the columns `wanted`."""
     rows: list[dict[str, Any]] = []
     for path in sorted(folder.glob("meta/episodes/*/*.parquet")):
         try:
             rows += pq.read_table(path).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise DatasetError(f"{path} is damaged: {error}") from error
-        missing = [name for name in EXTRA_COLUMNS if name not in rows[-1]] if rows else []
+        missing = [name for name in wanted if name not in rows[-1]] if rows else []
         if missing:
             raise DatasetError(f"{path} lacks the columns {missing}: it was not written by `vla data`")
     return rows

@@ -25,6 +25,7 @@ VERSION = "v3.0"
 FILES_PER_CHUNK = 1000
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 TASKS_PATH, INFO_PATH, STATS_PATH = "meta/tasks.parquet", "meta/info.json", "meta/stats.json"
 IMAGE, STATE, SCENE, ACTION = "observation.images.front", "observation.state", "observation.environment_state", "action"
 DONE, SUCCESS = "next.done", "next.success"
@@ -55,20 +56,31 @@ def features(robot: SimRobot, image_size: tuple[int, int]) -> dict[str, Feature]
     The action is what was commanded at the frame: translation, opening (0 closed, 1 open), terminate (0 or 1).
     """
     objects = tuple(f"{name.replace(' ', '_')}.{axis}" for name in (*BLOCKS, BOWL) for axis in "xyz")
-    image = {"dtype": "image", "shape": [*image_size, 3], "names": ["height", "width", "channels"]}
     return {
-        IMAGE: image,
+        IMAGE: picture(image_size),
         STATE: vector((*robot.joint_names, *robot.finger_joint_names, *TCP_NAMES, "gripper.width")),
         SCENE: vector(objects),
         ACTION: vector(ACTION_NAMES),
         DONE: scalar("bool"),
         SUCCESS: scalar("bool"),
-        "timestamp": scalar("float32"),
-        "frame_index": scalar("int64"),
-        "episode_index": scalar("int64"),
-        "index": scalar("int64"),
-        "task_index": scalar("int64"),
+        **bookkeeping(),
     }
+
+
+def bookkeeping() -> dict[str, Feature]:
+    """The features that every data set has."""
+    numbers = ("frame_index", "episode_index", "index", "task_index")
+    return {"timestamp": scalar("float32"), **{name: scalar("int64") for name in numbers}}
+
+
+def picture(size: tuple[int, int], video_fps: int = 0) -> Feature:
+    """Pictures of `size` (height, width) [px]: PNG in the rows, or frames of H.264 at `video_fps` [Hz]."""
+    shape = {"shape": [*size, 3], "names": ["height", "width", "channels"]}
+    if not video_fps:
+        return {"dtype": "image", **shape}
+    about = {"video.height": size[0], "video.width": size[1], "video.codec": "h264", "video.fps": video_fps}
+    about |= {"video.channels": 3, "video.pix_fmt": "yuv420p", "video.is_depth_map": False, "has_audio": False}
+    return {"dtype": "video", **shape, "info": about}
 
 
 def frame_schema(described: dict[str, Feature]) -> pa.Schema:
@@ -76,6 +88,8 @@ def frame_schema(described: dict[str, Feature]) -> pa.Schema:
     fields: list[pa.Field] = []
     note: dict[str, dict[str, Any]] = {}
     for name, feature in described.items():
+        if feature["dtype"] == "video":
+            continue  # in files of its own
         if feature["dtype"] == "image":
             kind, note[name] = pa.struct({"bytes": pa.binary(), "path": pa.string()}), {"_type": "Image"}
         elif feature["shape"] == [1]:
@@ -108,6 +122,6 @@ def info(robot: str, fps: int, described: dict[str, Feature], episodes: int, fra
         "fps": fps,
         "splits": {"train": f"0:{episodes}"},
         "data_path": DATA_PATH,
-        "video_path": None,
+        "video_path": VIDEO_PATH if any(item["dtype"] == "video" for item in described.values()) else None,
         "features": described,
     }
