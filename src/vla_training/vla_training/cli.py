@@ -35,6 +35,7 @@ COMMANDS = {
         "vla_training.data.command", "demonstrations by the scripted expert, as a LeRobot data set", resumes=True
     ),
     "data convert": Command("vla_training.data.bags.command", "recorded episodes as a LeRobot data set", resumes=True),
+    "data check": Command("vla_training.data.lerobot.check", "any LeRobot data set: what it holds, what is faulty"),
     "replay": Command("vla_training.data.bags.replay", "a recorded episode as chunks for policy:=replay"),
     "train rt1": Command("vla_training.rt1.command", "train RT-1 on data sets", resumes=True),
     "train rt2": Command("vla_training.rt2.command", "co-fine-tune a vision-language model", resumes=True),

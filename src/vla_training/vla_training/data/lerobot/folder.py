@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TextIO
@@ -154,7 +155,7 @@ class FolderWriter:
         for key in [name for name, feature in self.describe().items() if feature["dtype"] == "video"]:
             path = self.folder / VIDEO_PATH.format(video_key=key, **where)
             frames = [item.columns[key] for item in self._pending]
-            _replace(path, lambda temporary, f=frames: write_video(temporary, f, self.fps))
+            _replace(path, partial(write_video, parts=frames, fps=self.fps))
             first = 0
             for row, images in zip(rows, frames, strict=True):
                 row |= {f"videos/{key}/{name}": value for name, value in where.items()}
