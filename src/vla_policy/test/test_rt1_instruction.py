@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from vla_policy.rt1.instruction import InstructionEncoder, InstructionEncoderError, encoder_path
-from vla_policy.rt1.sentence import SentenceModel
+from vla_policy.rt1.instruction.sentence import SentenceModel
 
 
 @pytest.fixture(scope="module")

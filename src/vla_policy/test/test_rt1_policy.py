@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from vla_core.action import ActionChunk
 from vla_policy.action.presets import JOINT, RT1_TABLETOP
 from vla_policy.errors import CheckpointError, ConfigurationError, InstructionError, ObservationError
 from vla_policy.policy import Observation, PolicyConfig
@@ -83,6 +84,22 @@ def test_a_long_pause_forgets_the_frames_before_it(tmp_path: Path, encoder: Inst
         probabilities.append(made.infer(observe(100.0, seed=5)).token_probabilities)
     np.testing.assert_array_equal(probabilities[1], probabilities[0])
     assert abs(probabilities[2] - probabilities[0]).max() > 0
+
+
+def test_a_history_that_grows_gives_one_robot_the_same_in_a_batch(tmp_path: Path, encoder: InstructionEncoder) -> None:
+    network = RT1Network(named_config("lite", history=3, layers=2, fill_history=False), pretrained=False)
+    save_checkpoint(tmp_path, network, RT1_TABLETOP.to_dict(), "fr3", {"period_s": 0.2})
+    made = RT1Policy(load_checkpoint(tmp_path), encoder)
+    older, younger = made.session(), made.session()
+    for session in (older, younger):
+        session.reset("pick up the red block")
+    older.infer(observe(0.8, seed=1))
+    both = made.infer_batch([older, younger], [observe(1.0, seed=2), observe(1.0, seed=3)])
+    for frames, chunk in zip(([(0.8, 1), (1.0, 2)], [(1.0, 3)]), both, strict=True):
+        made.reset("pick up the red block")
+        alone = [made.infer(observe(stamp, seed=seed)) for stamp, seed in frames][-1]
+        assert isinstance(chunk, ActionChunk)
+        np.testing.assert_allclose(chunk.token_probabilities, alone.token_probabilities, rtol=1e-4)
 
 
 def test_expected_decoding_stays_within_two_bins(folder: Path, encoder: InstructionEncoder) -> None:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +18,17 @@ from vla_training.data.record import EpisodeRecord
 
 RED = Task("pick", "red block")
 MakeRecord = Callable[..., EpisodeRecord]
+
+
+@pytest.fixture(scope="session")
+def bundles() -> ModuleType:
+    """The module bundle_writer.py beside this file."""
+    spec = importlib.util.spec_from_file_location("bundle_writer", Path(__file__).with_name("bundle_writer.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

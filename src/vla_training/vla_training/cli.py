@@ -44,6 +44,7 @@ COMMANDS = {
     ),
     "eval questions": Command("vla_training.evaluate.questions", "what a policy answers about fresh scenes"),
     "eval": Command("vla_training.evaluate.command", "closed-loop success of a policy in lockstep simulation"),
+    "convert rt1": Command("vla_training.convert.command", "Google's released RT-1 as a checkpoint of this project"),
     "card": Command("vla_training.rt1.card", "put measured success into a checkpoint's model card"),
     "plot": Command("vla_training.run.learning_curve", "learning curve of a training run as a picture"),
     "bench controller": Command("vla_controller.bench.command", "the controller's limits, seams and tick times"),

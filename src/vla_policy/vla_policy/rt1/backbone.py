@@ -106,7 +106,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 RGB (B, H, W, 3) -> float (B, 3, H, W) as the pretrained weights expect it."""
+        """RGB (B, 3, H, W), 0 to 255 -> the same as the pretrained weights expect it."""
 
     @abstractmethod
     def stem(self, x: Tensor) -> Tensor:
@@ -117,8 +117,12 @@ class Backbone(nn.Module, ABC):
         return x
 
     def early(self, images: Tensor) -> Tensor:
-        """Normalisation and the frozen blocks; with none frozen, normalisation alone."""
-        x = self.normalise(images)
+        """Stretch, normalisation and the frozen blocks: uint8 RGB (B, H, W, 3) of `given_size` -> (B, C, h, w)."""
+        # permute of an NHWC tensor is already channels_last, the fast layout for these convolutions
+        x = images.permute(0, 3, 1, 2).float()
+        if self.config.picture_size:
+            x = F.interpolate(x, self.config.image_size, mode="bilinear", align_corners=False)
+        x = self.normalise(x)
         if self.config.frozen_blocks:
             x = self.stem(x)
             for block in self.blocks[: self.config.frozen_blocks]:
@@ -166,8 +170,7 @@ class Lite0Backbone(Backbone):
         return self.stem_convolution
 
     def normalise(self, images: Tensor) -> Tensor:  # noqa: D102  (documented in Backbone)
-        # permute of an NHWC tensor is already channels_last, the fast layout for these convolutions
-        return (images.permute(0, 3, 1, 2).float() - 127.0) / 128.0
+        return (images - 127.0) / 128.0
 
     def stem(self, x: Tensor) -> Tensor:  # noqa: D102  (documented in Backbone)
         return F.relu6(self.stem_convolution(x))
@@ -245,7 +248,7 @@ class B3Backbone(Backbone):
         return module
 
     def normalise(self, images: Tensor) -> Tensor:  # noqa: D102  (documented in Backbone)
-        return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        return (images - self.mean) / self.std
 
     def stem(self, x: Tensor) -> Tensor:  # noqa: D102  (documented in Backbone)
         out: Tensor = self.embeddings(x)

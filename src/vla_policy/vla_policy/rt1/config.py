@@ -10,6 +10,8 @@ from typing import Any
 from vla_policy.errors import ConfigurationError
 
 BACKBONE_BLOCKS: Mapping[str, int] = {"lite0": 16, "b3": 26}
+INSTRUCTIONS = ("words", "vector")
+LATER = frozenset({"picture_size", "fill_history", "instruction", "token_width", "norm_epsilon"})  # not in old files
 
 
 class ConfigError(ConfigurationError):
@@ -24,7 +26,7 @@ class RT1Config:
     """
 
     backbone: str = "lite0"
-    image_size: tuple[int, int] = (128, 160)  # height, width [px]
+    image_size: tuple[int, int] = (128, 160)  # height, width [px] of what the backbone sees
     backbone_blocks: int = 11  # MBConv blocks kept
     backbone_top: bool = False  # keep the backbone's own last 1x1 convolution
     frozen_blocks: int = 5  # leading MBConv blocks (and the stem) that are never trained, so cacheable
@@ -48,6 +50,11 @@ class RT1Config:
     proprio: tuple[str, ...] = ()
     state_tokens: int = 0
     aux_outputs: int = 6  # training-only head: goal-object xyz and target xyz [m]; 0 leaves it out
+    picture_size: tuple[int, ...] = ()  # height, width [px] of what it is given, stretched to image_size; (): that size
+    fill_history: bool = True  # the first frame of an episode fills the history; False: the history grows
+    instruction: str = "words"  # what it reads: word pieces of the sentence encoder, or one vector
+    token_width: int = 0  # of the image tokens that the Transformer reads; 0: d_model
+    norm_epsilon: float = 1e-5  # of the layer norms
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONE_BLOCKS:
@@ -65,8 +72,22 @@ class RT1Config:
             raise ConfigError(f"history must be 1 to 15 frames, got {self.history}")
         if bool(self.proprio) != (self.state_tokens > 0):
             raise ConfigError(f"proprio {self.proprio} and state_tokens {self.state_tokens}: give both or neither")
+        if self.instruction not in INSTRUCTIONS:
+            raise ConfigError(f"instruction {self.instruction!r} is unknown; valid: {', '.join(INSTRUCTIONS)}")
+        if len(self.picture_size) not in (0, 2) or min(self.picture_size, default=1) < 1:
+            raise ConfigError(f"picture_size is {self.picture_size}; valid: height and width [px], or nothing")
         if min(self.image_size) < 32:
             raise ConfigError(f"image_size (height, width) must be at least 32 px, got {self.image_size}")
+
+    @property
+    def given_size(self) -> tuple[int, int]:
+        """(height, width) [px] of the pictures that the network takes."""
+        return (self.picture_size[0], self.picture_size[1]) if self.picture_size else self.image_size
+
+    @property
+    def width_of_tokens(self) -> int:
+        """Numbers of an image token as the Transformer reads it."""
+        return self.token_width or self.d_model
 
     @property
     def tokens_per_step(self) -> int:
@@ -79,10 +100,14 @@ class RT1Config:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RT1Config:
-        """Raises ConfigError for unknown or missing keys and for values that do not fit together."""
+        """Raises ConfigError for unknown or missing keys and for values that do not fit together.
+
+        A key that checkpoints of earlier versions lack takes its default, which is what those versions did.
+        """
         names = {field.name for field in fields(cls)}
-        if names != set(data):
-            raise ConfigError(f"unknown keys {sorted(set(data) - names)}, missing keys {sorted(names - set(data))}")
+        unknown, missing = set(data) - names, names - set(data) - LATER
+        if unknown or missing:
+            raise ConfigError(f"unknown keys {sorted(unknown)}, missing keys {sorted(missing)}")
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
@@ -112,6 +137,8 @@ B3 = RT1Config(
     feed_forward=0,
     instruction_in_tokens=False,
     aux_outputs=0,
+    fill_history=False,
+    norm_epsilon=1e-6,
 )
 """The paper's size: 300 px, 81 to 8 tokens a frame, 6 frames, about 35 M parameters."""
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vla_policy.errors import InstructionError
 from vla_policy.policy import Observation
+from vla_policy.rt1.config import RT1Config
 from vla_policy.rt1.proprio import initial_gripper_command, proprio_vector
 
 MAX_GAP_STEPS = 5  # a pause of more periods than this makes the history worthless
@@ -21,17 +22,17 @@ MAX_GAP_STEPS = 5  # a pause of more periods than this makes the history worthle
 class History:
     """One robot's task; empty until `begin`."""
 
-    def __init__(self, frames: int, period_s: float, max_width: float) -> None:
-        """frames: how many the network reads; max_width: of the open gripper [m]."""
-        self._frames, self._period_s, self._max_width = frames, period_s, max_width
+    def __init__(self, config: RT1Config, period_s: float, max_width: float) -> None:
+        """config: how many frames the network reads, and how an episode begins; max_width: of the open gripper [m]."""
+        self._config, self._period_s, self._max_width = config, period_s, max_width
         self._condition: Tensor | None = None
-        self._tokens: deque[Tensor] = deque(maxlen=frames)  # each (tokens, d_model)
-        self._proprio: deque[Tensor] = deque(maxlen=frames)  # each (p,)
+        self._tokens: deque[Tensor] = deque(maxlen=config.history)  # each (tokens, d_model)
+        self._proprio: deque[Tensor] = deque(maxlen=config.history)  # each (p,)
         self._last_gripper = self._last_stamp = math.nan
 
     def fresh(self) -> History:
         """Return an empty one of the same kind."""
-        return History(self._frames, self._period_s, self._max_width)
+        return History(self._config, self._period_s, self._max_width)
 
     def begin(self, condition: Tensor | None) -> None:
         """Forget everything and begin a task under this conditioning vector (1, instruction_dim); None: under none."""
@@ -53,11 +54,11 @@ class History:
         return proprio_vector(names, observation, self._last_gripper)
 
     def add(self, stamp: float, tokens: Tensor, proprio: Tensor) -> None:
-        """Add a frame captured at `stamp` [s]: tokens (n, d_model), proprio (p,); the first of a history fills it."""
+        """Add a frame captured at `stamp` [s]: tokens (n, d), proprio (p,); the first may fill the history."""
         if not 0.0 <= stamp - self._last_stamp <= MAX_GAP_STEPS * self._period_s:
             self._forget()
         self._last_stamp = stamp
-        for _ in range(1 if self._tokens else self._frames):
+        for _ in range(1 if self._tokens or not self._config.fill_history else self._config.history):
             self._tokens.append(tokens)
             self._proprio.append(proprio)
 

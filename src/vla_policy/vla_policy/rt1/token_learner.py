@@ -9,9 +9,11 @@ from torch import Tensor, nn
 class TokenLearner(nn.Module):
     """LayerNorm, MLP(64), softmax over space, weighted sum of the map: soft, with no selection of single cells."""
 
-    def __init__(self, channels: int, tokens: int, bottleneck: int = 64, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, tokens: int, bottleneck: int = 64, dropout: float = 0.0, epsilon: float = 1e-5
+    ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(channels)
+        self.norm = nn.LayerNorm(channels, eps=epsilon)
         self.mlp = nn.Sequential(
             nn.Linear(channels, bottleneck),
             nn.GELU(approximate="tanh"),

@@ -30,10 +30,10 @@ class DecoderLayer(nn.Module):
         super().__init__()
         width, inner = config.d_model, config.heads * config.key_dim
         self.heads, self.dropout = config.heads, config.dropout
-        self.norm_attention = nn.LayerNorm(width)
+        self.norm_attention = nn.LayerNorm(width, eps=config.norm_epsilon)
         self.query_key_value = nn.Linear(width, 3 * inner)
         self.attention_out = nn.Linear(inner, width)
-        self.norm_feed_forward = nn.LayerNorm(width)
+        self.norm_feed_forward = nn.LayerNorm(width, eps=config.norm_epsilon)
         self.feed_forward = (
             nn.Linear(width, width)
             if config.feed_forward == 0
@@ -65,7 +65,7 @@ class ActionTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.context_tokens = config.tokens_per_frame + config.state_tokens
-        self.embed = nn.Linear(config.d_model, config.d_model)
+        self.embed = nn.Linear(config.width_of_tokens, config.d_model)
         self.position = nn.Parameter(torch.randn(config.history * config.tokens_per_step, config.d_model) * 0.05)
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
         self.head = nn.Linear(config.d_model, config.bins)
@@ -82,7 +82,7 @@ class ActionTransformer(nn.Module):
         if tokens != self.context_tokens or not 1 <= steps <= self.config.history:
             raise ValueError(
                 f"context is {tuple(context.shape)}; need (B, 1..{self.config.history}, "
-                f"{self.context_tokens}, {self.config.d_model})"
+                f"{self.context_tokens}, {self.config.width_of_tokens})"
             )
         actions = context.new_zeros(batch, steps, self.config.action_dims, width)
         if action_embeddings is not None:
@@ -92,6 +92,6 @@ class ActionTransformer(nn.Module):
         x = self.embed(x) + self.position[:length]
         for layer in self.layers:
             x = layer(x, self.mask[:length, :length])
-        x = x.view(batch, steps, -1, width)[:, :, tokens - 1 : -1]
+        x = x.view(batch, steps, -1, self.config.d_model)[:, :, tokens - 1 : -1]
         logits: Tensor = self.head(x)
         return logits

@@ -18,6 +18,11 @@ from vla_training.run.card_text import LIMITS, measured_table, validation_table,
 from vla_training.run.errors import TrainingError
 
 CARD, DATA = "README.md", "card.json"
+CONVERTED_LIMITS = (
+    "It knows Google's robot, its camera at the head and the objects of its training; for another arm, camera or table "
+    "it has to be fine-tuned. Ranges and order of the actions are those of the published RT-1: the checkpoint does not "
+    "tell its own. The controller's limits and its safety gate stay responsible for what moves."
+)
 _NEEDED = ("policy", "robot", "seed", "success_rate", "interval_95", "per_family", "episodes")
 _VALIDATION = {
     "step_mm": "mean error of a step's component [mm]",
@@ -63,6 +68,11 @@ def add_measured(folder: Path, report: Mapping[str, Any]) -> Path:
     return _write(folder, {**card, "measured": [*others, row]})
 
 
+def rewrite(folder: Path) -> Path:
+    """Write the card again from what is known of the checkpoint. Raises TrainingError for a damaged card.json."""
+    return _write(folder, _read(folder))
+
+
 def _read(folder: Path) -> dict[str, Any]:
     if rt2_card.is_rt2(folder):
         return rt2_card.read_card(folder)
@@ -87,17 +97,17 @@ def _write(folder: Path, card: Mapping[str, Any]) -> Path:
 def render(config: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     """The card's text, from config.json and card.json."""
     network, control = config["network"], config.get("control", {})
-    height, width = network["image_size"]
+    height, width = network.get("picture_size") or network["image_size"]
     lines = [
         f"# RT-1 ({network['backbone']}) for {config['robot']}",
         "",
-        "A policy for the simulated table-top of vla_sim: one camera picture and an instruction to one arm action.",
+        _subject(control),
         "",
         f"- input: RGB {height} x {width} (height x width), history {network['history']}; instruction in English; "
         f"state: {', '.join(network['proprio']) or 'none'}",
         f"- output: {network['action_dims']} dimensions of {network['bins']} bins, one step of "
         f"{control.get('period_s', '?')} s; ranges, units and order stand in config.json",
-        "- weights: safetensors; pictures are encoded by EfficientNet, sentences by all-MiniLM-L6-v2 (not inside)",
+        f"- weights: safetensors; pictures are encoded by EfficientNet, sentences by {_sentences(network, control)}",
         f"- use: `./vla up robot:={config['robot']} policy:=rt1 checkpoint:=THIS_FOLDER`",
         "",
         "## Training",
@@ -110,12 +120,30 @@ def render(config: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        LIMITS,
+        CONVERTED_LIMITS if "source" in control else LIMITS,
     ]
     return "\n".join(lines) + "\n"
 
 
+def _subject(control: Mapping[str, Any]) -> str:
+    if "source" in control:
+        return (
+            f"Converted by `./vla convert rt1` from {control['source']}: one picture and an instruction to an action."
+        )
+    return "A policy for the simulated table-top of vla_sim: one camera picture and an instruction to one arm action."
+
+
+def _sentences(network: Mapping[str, Any], control: Mapping[str, Any]) -> str:
+    if network.get("instruction", "words") == "words":
+        return "all-MiniLM-L6-v2 (not inside)"
+    encoder = control.get("instruction_encoder")
+    others = f"others by the installed encoder {encoder}" if encoder else "any other instruction is refused"
+    return f"the Universal Sentence Encoder (not inside): {control['instructions']} embeddings are inside, {others}"
+
+
 def _untold(control: Mapping[str, Any]) -> list[str]:
+    if "source" in control:
+        return ["By Google, on its own robots and data: arXiv 2212.06817. The numbers are unchanged."]
     return [f"{control.get('steps', '?')} steps on {control.get('frames', '?')} frames; no more was written down."]
 
 
@@ -147,5 +175,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ValueError as error:
             raise TrainingError(f"{path} is not JSON: {error}") from error
         add_measured(arguments.checkpoint, report if isinstance(report, dict) else {})
-    print(f"written: {_write(arguments.checkpoint, _read(arguments.checkpoint))}")
+    print(f"written: {rewrite(arguments.checkpoint)}")
     return 0
