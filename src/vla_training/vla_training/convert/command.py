@@ -44,7 +44,9 @@ def convert(
     source = find_source(folder)
     network = convert_network(source, len(space.dimensions))
     embeddings = read_embeddings(instructions) if instructions else {}
-    table = InstructionTable(embeddings, network.config.instruction_dim, installed_encoder(encoder) if encoder else None)
+    table = InstructionTable(
+        embeddings, network.config.instruction_dim, installed_encoder(encoder) if encoder else None
+    )
     control = {
         "period_s": PERIOD_S,
         "source": f"google-research/robotics_transformer {folder.name}, {source.bundle.prefix.name} (TensorFlow)",
