@@ -45,7 +45,7 @@ install_torch() { # cpu|cuda: without its dependencies, which base.txt brings; s
 }
 
 requirement_files() { # the files under requirements/ that apply here, in the order of installation
-  echo build base assets dev peers docs
+  echo build base assets engine dev peers docs
   [[ $SYSTEM_ROS == 1 ]] || echo "ros-$DISTRO"
   command -v cmake >/dev/null || echo cmake
 }
@@ -65,7 +65,7 @@ packages_stage() {
     announce
     say "    requirements/$name.txt"
     options=()
-    [[ $name != @(assets|peers) ]] || options=(--no-deps)
+    [[ $name != @(assets|engine|peers) ]] || options=(--no-deps)
     pip_install "pip-$name" "${options[@]}" -r "requirements/$name.txt"
     stamp "$name" "$(digest <"requirements/$name.txt")"
   done

@@ -61,7 +61,10 @@ DATA = {  # not imported: files of theirs are read
     "rtbdata": "rtb-data",
 }
 PEERS = {"openpi_client": "openpi-client"}  # only in tests; pip installs them without what they ask for
-OPTIONAL = {"robotic_transformer_pytorch"}  # a benchmark compares with it where it is installed
+OPTIONAL = {
+    "openvino",  # requirements/engine.txt: the policies run without it
+    "robotic_transformer_pytorch",  # a benchmark compares with it where it is installed
+}
 INDIRECT = {"num2words"}  # transformers' processor of SmolVLM asks for it
 TOOLS = {"mypy", "pytest-timeout", "pytest-xdist", "ruff"}
 GAZEBO_PLUGINS = re.compile(

@@ -18,7 +18,7 @@ from vla_policy.registry import create
 from vla_policy.replay.policy import RecordingPolicy
 from vla_policy.settings import Settings
 
-OPTIONS = ("decode", "temperature", "beams", "dtype", "quantization", "plan", "min_legal_mass", "compile")
+OPTIONS = ("decode", "temperature", "beams", "dtype", "quantization", "plan", "min_legal_mass", "compile", "engine")
 REMOTE_OPTIONS = ("server", "token_file")
 DEFAULT_PERIOD_S = 0.2  # [s] without a map
 NO_LOW = (-math.inf, -math.inf, -math.inf)

@@ -8,6 +8,7 @@ from vla_core.settings import SettingsError, check_settings, setting
 DECODE = ("auto", "greedy", "median", "sample", "beam")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 QUANTIZATION = ("none", "int8", "int4")
+ENGINES = ("auto", "eager", "openvino")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Settings:
     step_period: float = setting(0.0, "[s] between the steps of a chunk; 0: as the map says, 0.2 without", 0.0, 10.0)
     threads: int = setting(0, "threads of the numerical library; 0 leaves its own choice", 0, 256)
     latency_budget: float = setting(0.3, "[s] the controller's: when steps of the chunk before are due", 0.0, 2.0)
+    engine: str = setting("auto", "what computes the networks on a CPU; auto: compiled if prepared", choices=ENGINES)
     max_observation_age: float = setting(0.5, "[s] an observation older than this is not used", 0.01, 60.0)
     max_instruction_age: float = setting(60.0, "[s] a task given longer ago than this is not begun", 0.1, 86400.0)
     terminate_chunks: int = setting(2, "chunks in a row that must say terminate before the task is done", 1, 100)

@@ -112,6 +112,10 @@ class RT1Network(nn.Module):
         tokens: Tensor = self.tokenizer(early, vector)
         return tokens
 
+    def picture_tokens(self, images: Tensor, condition: Tensor) -> Tensor:
+        """uint8 RGB (B, H, W, 3) and conditioning vectors (B, instruction_dim) -> (B, tokens_per_frame, d)."""
+        return self.frame_tokens(self.early_features(images), condition)
+
     def decode(self, tokens: Tensor, proprio: Tensor | None = None) -> Tensor:
         """tokens (B, T, tokens_per_frame, d), oldest first, T up to `history`; proprio (B, T, p) in SI units.
 
@@ -145,7 +149,8 @@ class RT1Network(nn.Module):
     def encoder_digest(self) -> str:
         """Return a digest of the weights that image tokens depend on: image tokenizer and instruction pooling."""
         digest = hashlib.sha256()
-        for part in (self.tokenizer, self.pooling):
+        parts = (self.tokenizer, self.pooling) if self.config.instruction == "words" else (self.tokenizer,)
+        for part in parts:
             for name, value in sorted(part.state_dict().items()):
                 digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]

@@ -21,6 +21,7 @@ from vla_policy.action.steps import step_from_vector
 from vla_policy.action.token_chunk import token_chunk
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.devices import chosen_device
+from vla_policy.engine.choice import EAGER
 from vla_policy.errors import (
     InstructionError,
     ObservationError,
@@ -28,6 +29,7 @@ from vla_policy.errors import (
 )
 from vla_policy.policy import BatchPolicy, NoOptions, Observation, PolicyConfig, blank_observation
 from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, space_of
+from vla_policy.rt1.compiled import Passes, find_passes
 from vla_policy.rt1.history import History
 from vla_policy.rt1.instruction import Encoder, find_encoder
 from vla_policy.rt1.proprio import check_channels
@@ -60,8 +62,10 @@ class RT1Policy(BatchPolicy):
         period_s: float = 0.2,
         decoding: Decoding = Decoding.GREEDY,
         source: str = "",
+        passes: Passes | None = None,
     ) -> None:
-        """period_s [s]: used where the checkpoint does not say which period it was trained at.
+        """period_s [s]: used where the checkpoint does not say which period it was trained at; passes: the checkpoint's
+        network compiled, None for the network itself.
 
         Raises CheckpointError when the action space does not fit the network.
         """
@@ -71,6 +75,7 @@ class RT1Policy(BatchPolicy):
         self._tokenizer = ActionTokenizer(self._space)
         self._device = torch.device(device)
         self._network, self._encoder = checkpoint.network.to(self._device).eval(), encoder
+        self._passes: Passes = passes or self._network
         control = checkpoint.info.control
         self._period_s = float(control.get("period_s", period_s))
         max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
@@ -144,7 +149,7 @@ class RT1Policy(BatchPolicy):
         return self._network.encoder_digest()
 
     def encode(self, observation: Observation) -> NDArray[np.float32]:
-        """Return the image tokens (tokens, d_model). Raises ObservationError, InstructionError before `reset`."""
+        """Return the image tokens (tokens, d). Raises ObservationError, InstructionError before `reset`."""
         self._check_sight(observation)
         tokens: NDArray[np.float32] = self._frames([self], [observation])[0].cpu().numpy()
         return tokens
@@ -163,7 +168,7 @@ class RT1Policy(BatchPolicy):
         if (height, width) != self.image_size:
             needed = f"the network needs {self.image_size[0]}x{self.image_size[1]}"
             raise ObservationError(f"image is {height}x{width} (height x width); {needed}")
-        shape = (self._config.tokens_per_frame, self._config.d_model)
+        shape = (self._config.tokens_per_frame, self._config.width_of_tokens)
         if observation.encoded is not None and observation.encoded.shape != shape:
             raise ObservationError(f"image tokens are {observation.encoded.shape}; the network needs {shape}")
 
@@ -188,7 +193,7 @@ class RT1Policy(BatchPolicy):
         if seeing:
             images = torch.from_numpy(np.stack([observations[i].image for i in seeing])).to(self._device)
             conditions = torch.cat([sessions[i]._history.condition for i in seeing])
-            tokens = self._network.frame_tokens(self._network.early_features(images), conditions)
+            tokens = self._passes.picture_tokens(images, conditions)
             frames |= dict(zip(seeing, tokens, strict=True))
         return [frames[i] for i in range(len(observations))]
 
@@ -197,8 +202,8 @@ class RT1Policy(BatchPolicy):
         """(n, d, bins) of each session's newest frame; bins beyond a dimension's categories have none."""
         contexts = [session._history.context() for session in sessions]
         # shorter histories are padded behind their newest frame, which sees nothing of what comes later
-        tokens, proprio = (pad_sequence(part, batch_first=True) for part in zip(*contexts, strict=True))
-        logits = self._network.decode(tokens, proprio if self._config.proprio else None)
+        tokens, proprio = (pad_sequence(list(part), batch_first=True) for part in zip(*contexts, strict=True))
+        logits = self._passes.decode(tokens, proprio if self._config.proprio else None)
         newest = [len(tokens) - 1 for tokens, _ in contexts]
         logits = logits[torch.arange(len(sessions)), torch.tensor(newest)]
         logits = logits.cpu().double().masked_fill(~self._valid, -math.inf)
@@ -241,6 +246,8 @@ def create(config: PolicyConfig) -> RT1Policy:
     folder = find_checkpoint(config.checkpoint, config.robot)
     checkpoint = load_checkpoint(folder, robot=config.robot or None)
     encoder = find_encoder(checkpoint.info.network, checkpoint.info.control, folder)
-    policy = RT1Policy(checkpoint, encoder, device, config.period_s, source=str(folder))
+    engine = config.options.get("engine", EAGER)
+    passes = find_passes(checkpoint.network, engine, device, folder, config.threads)
+    policy = RT1Policy(checkpoint, encoder, device, config.period_s, source=str(folder), passes=passes)
     policy.warm_up()
     return policy

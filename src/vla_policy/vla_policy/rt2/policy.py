@@ -18,6 +18,7 @@ from vla_policy.action.steps import check_space, step_from_vector
 from vla_policy.action.token_chunk import token_chunk
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.devices import chosen_device
+from vla_policy.engine.choice import EAGER
 from vla_policy.errors import (
     CheckpointError,
     ConfigurationError,
@@ -31,6 +32,7 @@ from vla_policy.rt2.decoding.constraint import LegalBins
 from vla_policy.rt2.decoding.decode import ActionDecoder, Decoded, Mode
 from vla_policy.rt2.decoding.generate import TextGenerator
 from vla_policy.rt2.model.checkpoint import RT2Checkpoint, find_checkpoint, load_checkpoint
+from vla_policy.rt2.model.compiled import use_engine
 from vla_policy.rt2.options import AUTO, Options, options_from, text_option
 from vla_policy.rt2.task import Task
 
@@ -248,6 +250,7 @@ def create(config: PolicyConfig) -> RT2Policy:
         text_option(config.options, "dtype", "auto"),
         text_option(config.options, "quantization", "none"),
     )
+    use_engine(checkpoint, config.options.get("engine", EAGER), config.threads)
     policy = RT2Policy(checkpoint, options, config.limits, config.period_s)
     policy.warm_up()
     return policy

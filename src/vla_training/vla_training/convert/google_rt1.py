@@ -141,7 +141,8 @@ def _depthwise(value: Array) -> Array:
 
 
 def _deviation(variance: Array) -> Array:
-    return (255.0 * np.sqrt(variance.astype(np.float64) * IMAGENET_DEVIATION)).reshape(3, 1, 1).astype(np.float32)
+    deviation = 255.0 * np.sqrt(variance.astype(np.float64) * IMAGENET_DEVIATION)
+    return np.asarray(deviation, np.float32).reshape(3, 1, 1)
 
 
 def _heads_in(parts: Arrays) -> Array:

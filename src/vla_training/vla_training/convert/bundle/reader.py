@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from vla_training.convert.bundle.table import read_table
 MAX_INDEX = 1 << 26  # bytes
 MAX_SHARDS = 1000
 FLOAT32, STRING, INT64 = 1, 7, 9  # of TensorFlow's DataType
-DTYPES = {FLOAT32: np.dtype("<f4"), INT64: np.dtype("<i8")}
+DTYPES: Mapping[int, np.dtype[Any]] = {FLOAT32: np.dtype("<f4"), INT64: np.dtype("<i8")}
 LFS_POINTER = b"version https://git-lfs"
 
 __all__ = ["FLOAT32", "INT64", "STRING", "Bundle", "BundleError", "Entry"]
@@ -69,7 +70,8 @@ class Bundle:
         found = masked(crc32c(data))
         if found != entry.checksum:
             raise BundleError(f"{name} is damaged: checksum {found:#010x}; {entry.checksum:#010x} was stored")
-        return data.view(dtype).reshape(entry.shape)
+        values: NDArray[np.float32] | NDArray[np.int64] = data.view(dtype).reshape(entry.shape)
+        return values
 
     def string(self, name: str) -> bytes:
         """Return the bytes of a single text. Raises BundleError for an unknown name or another type."""
