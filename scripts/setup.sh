@@ -76,8 +76,17 @@ build_stage() { # builds the packages whose build description changed since they
   done
 }
 
-stages=(system python packages graphics build)
-titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "headless graphics" "workspace")
+engines_stage() { # compiles the shipped policies' networks for this processor into the user's cache; they run without it too
+  local wanted
+  wanted=$(cat requirements/engine.txt src/vla_policy/vla_policy/rt*/weights/*/config.json | digest)
+  fresh engines "$wanted" && return
+  # shellcheck source=scripts/env.sh
+  (source scripts/env.sh && logged engines "$VENV/bin/python" -m vla_policy.engine.prepare) || say "    the policies run without it, more slowly"
+  stamp engines "$wanted"
+}
+
+stages=(system python packages graphics build engines)
+titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "headless graphics" "workspace" "policies compiled for this processor")
 mkdir -p "$LOGS"
 exec 9>"$ROOT/.cache/setup.lock"
 flock -n 9 || { say "another set-up of this clone is running; waiting for it"; flock 9; }

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from vla_core.action import ActionChunk
-from vla_policy.action.presets import RT1_TABLETOP
+from vla_policy.action.presets import RT1_TABLETOP, RT2
 from vla_policy.engine import choice
 from vla_policy.engine.cache import Prepared, checkpoint_key
 from vla_policy.errors import ConfigurationError
@@ -20,6 +22,12 @@ from vla_policy.rt1.compiled import CompiledPasses, compiled_parts, find_passes
 from vla_policy.rt1.config import RT1Config, named_config
 from vla_policy.rt1.network import RT1Network
 from vla_policy.rt1.policy import RT1Policy, create
+from vla_policy.rt2.decoding.cached_model import CachedModel
+from vla_policy.rt2.decoding.constraint import LegalBins
+from vla_policy.rt2.decoding.decode import ActionDecoder
+from vla_policy.rt2.model.action_head import base_of
+from vla_policy.rt2.model.compiled import CompiledLanguage, use_compiled
+from vla_policy.rt2.model.compiled import compiled_parts as language_parts
 
 PROPRIO = ("ee_x", "ee_z", "gripper_width")
 CONFIG = named_config(
@@ -139,3 +147,29 @@ def test_a_changed_checkpoint_has_another_key(tmp_path: Path) -> None:
     assert checkpoint_key(tmp_path) == before
     write_checkpoint(tmp_path, seed=4)
     assert checkpoint_key(tmp_path) != before
+
+
+@pytest.mark.parametrize("family", ["fast_vlm", "llava"])
+def test_a_compiled_language_model_chooses_the_same_actions(rt2_small_models: ModuleType, family: str) -> None:
+    pytest.importorskip("openvino")
+    small = rt2_small_models.build(family)
+    model = copy.deepcopy(small.model)
+    base, inputs = base_of(model), small.inputs([20, 31, 42], 0)
+    prepared = Prepared(f"small_{family}")
+    prepared.make(language_parts(base, inputs))
+    use_compiled(base, prepared, inputs)
+    info = rt2_small_models.action_info(RT2)
+
+    def decoder(model: object) -> ActionDecoder:
+        return ActionDecoder(small.backend(), info, LegalBins(RT2), mode="greedy", runner=CachedModel(model))
+
+    eager, compiled = decoder(small.model), decoder(model)
+    for words, picture in (([20, 31, 42], 0), ([20, 31, 42], 1), ([20, 31, 42, 7, 8], 1), ([9], 2)):
+        wanted, found = eager.decode(small.inputs(words, picture, 1)), compiled.decode(small.inputs(words, picture, 1))
+        assert found.tokens.tolist() == wanted.tokens.tolist()
+        assert found.probabilities == pytest.approx(wanted.probabilities, rel=1e-3)
+        assert compiled.runner.reused == eager.runner.reused
+    assert isinstance(base.language_model, CompiledLanguage)
+    assert base.language_model.compiled_passes > 4
+    padded = small.batch([[20, 31], [20, 31, 42, 53]])
+    torch.testing.assert_close(compiled.runner.prefill(padded), eager.runner.prefill(padded), rtol=1e-3, atol=1e-4)

@@ -39,5 +39,9 @@ def choose(engine: object, device: str, folder: Path, parts: Callable[[], Mappin
         LOG.info("engine: eager; engine:=openvino prepares this checkpoint once, and auto takes it from then on")
         return None
     LOG.info("engine: preparing OpenVINO for %s, once", folder)
-    prepared.make(parts())
+    try:
+        prepared.make(parts())
+    except Exception as error:  # whatever the compiler raises for an operation that it does not know
+        LOG.warning("engine: eager, for OpenVINO cannot compile this network: %s", str(error)[:300])
+        return None
     return prepared

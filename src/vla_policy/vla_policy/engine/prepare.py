@@ -11,7 +11,7 @@ from vla_policy.engine.openvino import available
 from vla_policy.policy import PolicyConfig
 from vla_policy.registry import create
 
-POLICIES = ("rt1",)
+POLICIES = ("rt1", "rt2")
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ TOLERANCE = 1e-3  # of the largest number: a compiled network that differs by mo
 
 
 def use_engine(checkpoint: RT2Checkpoint, engine: object, threads: int) -> None:
-    """Put compiled passes into a checkpoint's model, where it is of a kind that can be compiled and the engine is there.
+    """Put compiled passes into a model that can be compiled, where the engine is there.
 
     Raises ConfigurationError for an unknown engine.
     """
@@ -41,7 +41,7 @@ def use_engine(checkpoint: RT2Checkpoint, engine: object, threads: int) -> None:
     if prepared is None:
         return
     try:
-        _replace(base, prepared, inputs, threads)
+        use_compiled(base, prepared, inputs, threads)
     except (RuntimeError, ValueError) as error:  # a damaged cache, a processor that computes otherwise
         LOG.warning("engine: eager, for what is in %s cannot be used: %s", prepared.folder, error)
 
@@ -128,8 +128,11 @@ def _images(base: Any, inputs: Mapping[str, Tensor]) -> list[str]:
     return [] if function is None else [name for name in inspect.signature(function).parameters if name in inputs]
 
 
-def _replace(base: Any, prepared: Prepared, inputs: Mapping[str, Tensor], threads: int) -> None:
-    """Load, compare with what the eager model computes, and only then use what is compiled."""
+def use_compiled(base: Any, prepared: Prepared, inputs: Mapping[str, Tensor], threads: int = 0) -> None:
+    """Put the compiled passes into a model, in place.
+
+    Raises ValueError where they do not compute what the model does, RuntimeError for a damaged file.
+    """
     from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     loaded = {name: prepared.load(name, threads) for name in (VISION, LANGUAGE)}
