@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vla_policy.engine.openvino import Compiled, Shape, available, save
 
 FORMAT = "1"  # changes when what is compiled changes
+TOLERANCE = 1e-3  # of the largest number: a compiled network that differs by more is not used
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,22 @@ class Prepared:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def load(self, name: str, threads: int = 0) -> Compiled:
-        """Return a part."""
-        return Compiled(self.folder / f"{name}.xml", threads)
+    def load(self, name: str, part: Part, threads: int = 0) -> Compiled:
+        """Return a part, compared with the network that it was made of.
+
+        Raises RuntimeError for a damaged file, ValueError where it computes anything else.
+        """
+        compiled = Compiled(self.folder / f"{name}.xml", threads)
+        with torch.inference_mode():
+            wanted = part.network(*part.examples)
+        wanted = wanted[0] if isinstance(wanted, tuple) else wanted
+        difference = float((compiled(*part.examples)[0] - wanted).abs().max())
+        largest = float(wanted.abs().max())
+        if not difference <= TOLERANCE * largest:
+            raise ValueError(
+                f"the compiled {name} pass differs by {difference:.1e}, its largest number is {largest:.1e}"
+            )
+        return compiled
 
 
 def checkpoint_key(folder: Path) -> str:
