@@ -29,6 +29,8 @@ from vla_policy.rt2.model.action_head import base_of
 from vla_policy.rt2.model.compiled import CompiledLanguage, can_be_compiled, use_compiled
 from vla_policy.rt2.model.compiled import compiled_parts as language_parts
 
+from vla_policy import settings
+
 PROPRIO = ("ee_x", "ee_z", "gripper_width")
 CONFIG = named_config(
     "lite",
@@ -118,6 +120,10 @@ def test_eager_remains_where_openvino_is_not_installed(
     policy = make(folder, "openvino")
     assert isinstance(policy._passes, RT1Network)
     assert "requirements/engine.txt" in caplog.text
+
+
+def test_the_node_offers_the_engines_that_there_are() -> None:
+    assert settings.ENGINES == choice.ENGINES
 
 
 def test_an_unknown_engine_is_refused(folder: Path) -> None:
