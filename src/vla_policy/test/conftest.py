@@ -34,6 +34,7 @@ TALKING = (
     "plan:=true",
     "min_legal_mass:=0.25",
     "compile:=true",
+    "engine:=eager",
     "workspace_low:=[0.3, -0.4, 0.0]",
     "workspace_high:=[0.7, 0.4, 0.6]",
     "linear_speed:=0.5",

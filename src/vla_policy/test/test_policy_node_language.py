@@ -71,6 +71,7 @@ def test_every_setting_of_a_language_model_reaches_its_factory(talking: Any) -> 
         "plan": True,
         "min_legal_mass": 0.25,
         "compile": True,
+        "engine": "eager",
     }
     assert config["limits"] == {
         "workspace_low": [0.3, -0.4, 0.0],
