@@ -112,7 +112,7 @@ def test_what_is_sent_gives_the_action_of_the_whole_policy(
 
 
 def test_other_weights_and_other_servers_are_refused(
-    folder: Path, encoder: InstructionEncoder, rt1_map: ObservationMap, tmp_path: Path
+    folder: Path, encoder: InstructionEncoder, rt1_map: ObservationMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_checkpoint(tmp_path, 2)
     served = RT1Policy(load_checkpoint(folder), encoder)
@@ -120,6 +120,9 @@ def test_other_weights_and_other_servers_are_refused(
         create(config(port, rt1_map, str(other), send="encoded"))
     with serving_policy(CountingPolicy(), rt1_map) as port, pytest.raises(ServerRefusedError, match="encoder is none"):
         create(config(port, rt1_map, str(folder), send="encoded"))
+    monkeypatch.setattr("vla_policy.edge.policy.create_by_name", lambda name, config: CountingPolicy())
+    with pytest.raises(ConfigurationError, match="valid is send=jpeg"):
+        create(config(1, rt1_map, send="encoded"))
     with pytest.raises(ConfigurationError, match="image, jpeg, encoded"):
         create(config(1, rt1_map, send="pigeon"))
     with pytest.raises(ConfigurationError, match="needs a server"):

@@ -110,7 +110,7 @@ def test_mutual_tls_admits_certificates_of_its_authority_alone(rt1_map: Observat
 
 
 def test_options_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    for options in ({"tls_cert": "a"}, {"client_ca": "a"}, {"port": 70000}, {"engine": "cloud"}, {"max_batch": 0}):
+    for options in ({"tls_cert": "a"}, {"client_ca": "a"}, {"port": 70000}, {"max_batch": 0}):
         with pytest.raises(SettingsError, match="valid"):
             ServeSettings(**options)
     with pytest.raises(ConfigurationError, match="PEM"):

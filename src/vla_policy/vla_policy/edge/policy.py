@@ -100,6 +100,8 @@ def create(config: PolicyConfig) -> Policy:
     )
     others = replace(config, own_options={})  # these are edge's
     encoder = create_by_name(options.encoder, others) if options.send == ENCODED else None
+    if encoder is not None and not encoder.encoder_id:
+        raise ConfigurationError(f"policy {options.encoder} has no vision encoder apart; valid is send=jpeg")
     policy = EdgePolicy(make_server(options.server, credentials), config.observation_map, options, encoder)
     try:
         policy.connect()

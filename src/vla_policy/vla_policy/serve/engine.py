@@ -57,14 +57,8 @@ class LocalEngine(Engine):
         self._taken = False
 
     def describe(self) -> Mapping[str, Any]:
-        """Return name, checkpoint, image size [pixels] and encoder of the policy."""
-        size = self._policy.image_size
-        return {
-            "policy": self._policy.name,
-            "checkpoint": self._policy.checkpoint,
-            "image_size": None if size is None else list(size),
-            "encoder": self._policy.encoder_id,
-        }
+        """Return what `describe` says about the policy."""
+        return describe(self._policy)
 
     @property
     def most_sessions(self) -> int | None:
@@ -109,6 +103,17 @@ class LocalSession(EngineSession):
     def close(self) -> None:
         """Give the place to another robot."""
         self._engine.end(self._policy)
+
+
+def describe(policy: Policy) -> Mapping[str, Any]:
+    """Return name, checkpoint, image size [pixels] and vision encoder of a policy, as clients are told them."""
+    size = policy.image_size
+    return {
+        "policy": policy.name,
+        "checkpoint": policy.checkpoint,
+        "image_size": None if size is None else list(size),
+        "encoder": policy.encoder_id,
+    }
 
 
 def _shares(policy: Policy) -> bool:

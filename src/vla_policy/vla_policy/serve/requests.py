@@ -27,6 +27,7 @@ from vla_policy.policy import Observation
 from vla_policy.remote.codecs import openpi
 from vla_policy.remote.codecs.arrays import short
 
+MAX_SIZE = 4096  # [pixels] a side of an image whose size the map leaves open
 RESET, STAMP, ENCODED = "vla/reset", "vla/stamp", "vla/encoded"
 
 
@@ -69,7 +70,7 @@ def _encoded(given: dict[str, Any], observation_map: ObservationMap) -> NDArray[
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not np.isfinite(value).all():
         raise ObservationError(f"{ENCODED} is {short(value)}; valid are finite numbers, float16 or float32")
     for camera in observation_map.cameras:
-        given.setdefault(camera.key, np.zeros((*camera.height_width, 3), np.uint8))
+        given.setdefault(camera.key, np.zeros((*(camera.height_width or (1, 1)), 3), np.uint8))
     return value.astype(np.float32)
 
 

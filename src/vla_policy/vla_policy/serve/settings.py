@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from vla_core.settings import SettingsError, check_settings, setting
 
-ENGINES = ("local", "ray")
-
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
@@ -25,8 +23,6 @@ class ServeSettings:
     max_batch: int = setting(16, "observations computed in one pass", 1, 256)
     max_wait_ms: float = setting(2.0, "[ms] an observation waits for those of other robots", 0.0, 1000.0)
     max_message_mib: float = setting(16.0, "[MiB] largest message of a client", 0.01, 1024.0)
-    engine: str = setting("local", "what computes: this process, or replicas in a Ray cluster", choices=ENGINES)
-    ray_config: str = setting("", "YAML file with replicas and autoscaling of engine ray; empty for the shipped one")
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value outside its range, or half of a pair of TLS files."""

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from vla_controller.motion.setpoint import Setpoint
 from vla_controller.settings import ControllerSettings
+from vla_policy.loading import policy_settings
 from vla_policy.policy import Policy
 from vla_sim.expert.policy import ExpertPolicy
 
-from vla_training.evaluate.command import EvalSettings, Evaluator, policy_settings
+from vla_training.evaluate.command import EvalSettings, Evaluator
 from vla_training.evaluate.lockstep import LockstepSettings
 
 if TYPE_CHECKING:

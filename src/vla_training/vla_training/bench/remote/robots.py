@@ -18,6 +18,7 @@ from vla_policy.policy import Observation
 from vla_policy.remote.codecs import openpi
 from websockets.asyncio.client import ClientConnection, connect
 
+NATIVE = (480, 640)  # (height, width) [pixels] where the map leaves the size open
 INSTRUCTION = "pick up the red block"
 
 
@@ -34,7 +35,8 @@ def message(observation_map: ObservationMap, seed: int) -> bytes:
     """Return an observation of noise as it travels."""
     random = np.random.default_rng(seed)
     images = {
-        camera.name: random.integers(0, 256, (*camera.size, 3), dtype=np.uint8) for camera in observation_map.cameras
+        camera.name: random.integers(0, 256, (*(camera.height_width or NATIVE), 3), dtype=np.uint8)
+        for camera in observation_map.cameras
     }
     robot = observation_map.robot
     assert robot is not None
