@@ -81,10 +81,11 @@ def decode_jpeg(data: bytes, camera: Camera) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            if camera.height_width not in (None, image.size[::-1]):
+            if max(image.size) > MAX_SIZE or camera.height_width not in (None, image.size[::-1]):
+                height, width = camera.height_width or (f"up to {MAX_SIZE}", f"up to {MAX_SIZE}")
                 raise ObservationError(
-                    f"{camera.key} is a JPEG of {image.height} x {image.width}; valid is {camera.size[0]} x "
-                    f"{camera.size[1]} (height x width)"
+                    f"{camera.key} is a JPEG of {image.height} x {image.width}; valid is {height} x {width} "
+                    "(height x width)"
                 )
             return np.array(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
