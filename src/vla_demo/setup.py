@@ -28,6 +28,7 @@ setup(
             "plot = vla_demo.plot:main",
             "bench_period = vla_demo.bench_period:main",
             "bench_recording = vla_demo.ros.bench_recording:main",
+            "bench_teleop = vla_demo.bench_teleop:main",
             "ask = vla_demo.ros.ask:main",
         ],
     },
