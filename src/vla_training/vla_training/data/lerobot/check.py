@@ -46,7 +46,7 @@ class Listing:
             "episode_index": number,
             "video_key": video_key,
         }
-        return self.folder / self.info["video_path" if video_key else "data_path"].format(**where)
+        return self.folder / str(self.info["video_path" if video_key else "data_path"]).format(**where)
 
 
 def open_listing(folder: Path) -> Listing:
