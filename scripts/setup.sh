@@ -65,6 +65,8 @@ build_stage() { # builds the packages whose build description changed since they
   ((${#stale[@]})) || return 0
   announce
   say "    ${stale[*]}"
+  # With a limit of the load, as colcon sets it, the build of the messages stands still while other programs compute.
+  export MAKEFLAGS=${MAKEFLAGS:--j$(nproc)}
   # shellcheck source=scripts/env.sh
   (source scripts/env.sh && logged colcon "$VENV/bin/python" -c "$colcon" --log-base "$BUILD/log" build --base-paths "${folders[@]}" --merge-install \
     --symlink-install --build-base "$BUILD/build" --install-base "$BUILD/install" --packages-select "${stale[@]}" \
