@@ -121,9 +121,11 @@ def test_an_episode_is_read_back_bit_for_bit(recorder, bench):
 
 
 def test_the_last_seconds_are_saved_and_discarded_episodes_go(recorder, bench):
-    recorder.publishers[1].publish(JointState(name=["z"], position=[1.5]))
-    recorder.wait_for(lambda status: status.last_seconds > 0.0)
-    bench.spin(1.0)
+    recorder.wait_for(lambda status: status.topics >= 3)
+    for _ in range(20):  # best effort: the first may come before the connection
+        recorder.publishers[1].publish(JointState(name=["z"], position=[1.5]))
+        bench.spin(0.05)
+    recorder.wait_for(lambda status: status.last_seconds > 0.5)
     answer = recorder.do("save_last")
     assert answer.success, answer.message
     bag = open_bag(recorder.folder / "last_000000")
