@@ -221,7 +221,12 @@ STACK = (
         "recorder_node",
         on_exit=OnExit.RESTART,
         config="recorder_node.yaml",
-        parameters={"folder": FromArgument("recordings"), "robot": FromArgument("robot"), **SIM_TIME},
+        parameters={
+            "folder": FromArgument("recordings"),
+            "robot": FromArgument("robot"),
+            **OBSERVATION_MAP,
+            **SIM_TIME,
+        },
         needs="recordings",
     ),
     Node(  # a job and no parameter of a node: what restarts must not give it again

@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         if options.command:
-            return run_command(options.command, " ".join(options.words), options.timeout)
-        return run_keys(_parameters(options), options.timeout)
+            return run_command(options.command, " ".join(options.words), options.timeout, options.namespace)
+        return run_keys(_parameters(options), options.timeout, options.namespace)
     except RosStartError as error:
         return refuse(error)
     except (TimeoutError, RecordingError) as error:
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--map", default="", help="observation map whose text goes into the bags: name or path")
     parser.add_argument("--robot", default="", help="name of the robot, for the bags")
     parser.add_argument("--images", choices=IMAGE_FORMATS, default="jpeg", help="png: without loss (default: jpeg)")
+    parser.add_argument("--namespace", default="", metavar="NS", help="of the graph (default: none)")
     parser.add_argument("--timeout", type=float, default=5.0, help="[s] to find the recorder (default: %(default)s)")
     return parser
 

@@ -17,7 +17,7 @@ from typing import Any
 import rclpy
 from rclpy.node import Node
 from std_srvs.srv import Trigger
-from vla_core.ros.start import start_ros
+from vla_core.ros.start import create_node, start_ros
 
 from vla_msgs.msg import RecorderStatus
 from vla_msgs.srv import StartRecording
@@ -80,13 +80,15 @@ class Client:
 
 
 @contextmanager
-def _client() -> Iterator[tuple[Node, Client]]:
+def _client(namespace: str) -> Iterator[tuple[Node, Client]]:
     start_ros([])
-    node = rclpy.create_node("record_command")
     try:
-        yield node, Client(node)
+        node = create_node("record_command", namespace)
+        try:
+            yield node, Client(node)
+        finally:
+            node.destroy_node()
     finally:
-        node.destroy_node()
         rclpy.try_shutdown()
 
 
@@ -100,24 +102,24 @@ def describe(status: RecorderStatus) -> str:
     return ", ".join(words) + (f": {status.reason}" if status.reason else "")
 
 
-def run_command(command: str, task: str, timeout: float) -> int:
-    """Let the running recorder do one command; return 0. Raises RecordingError, TimeoutError, RosStartError."""
-    with _client() as (_, client):
+def run_command(command: str, task: str, timeout: float, namespace: str = "") -> int:
+    """Let the recorder in `namespace` do one command; return 0. Raises RecordingError, TimeoutError, RosStartError."""
+    with _client(namespace) as (_, client):
         client.wait(timeout)
         print(describe(client.status) if command == "status" else client.do(command, task), flush=True)
     return 0
 
 
-def run_keys(parameters: Mapping[str, str], timeout: float) -> int:
+def run_keys(parameters: Mapping[str, str], timeout: float, namespace: str = "") -> int:
     """Serve the terminal's keys until `q`; return 0. Raises as `run_command` does."""
     if not sys.stdin.isatty():
         raise RecordingError("standard input is no terminal; valid: a command such as `vla record start`")
     with ExitStack() as stack:
-        node, client = stack.enter_context(_client())
+        node, client = stack.enter_context(_client(namespace))
         try:
             client.wait(2.0)
         except TimeoutError:
-            process = stack.enter_context(_recorder(parameters))
+            process = stack.enter_context(_recorder(parameters, namespace))
             client.wait(max(timeout, START_S), lambda: process.poll() is None)
             if process.poll() is not None:
                 raise RecordingError("the recorder could not start") from None
@@ -128,10 +130,11 @@ def run_keys(parameters: Mapping[str, str], timeout: float) -> int:
 
 
 @contextmanager
-def _recorder(parameters: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _recorder(parameters: Mapping[str, str], namespace: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a recorder until the block ends."""
+    place = ("-r", f"__ns:=/{namespace.strip('/')}") if namespace else ()
     settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
-    command = [sys.executable, "-m", "vla_recorder.recorder_node", "--ros-args", *settings]
+    command = [sys.executable, "-m", "vla_recorder.recorder_node", "--ros-args", *place, *settings]
     process = subprocess.Popen(command, start_new_session=True)
     try:
         yield process
