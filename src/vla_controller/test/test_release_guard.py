@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vla_controller.bench.rig import Bench
+from vla_controller.intake.latency import Timing
 from vla_controller.intake.release_guard import MOST_STATES, ReleaseGuard, chunk_states
 from vla_controller.intake.targets import AcceptedChunk, Schedule
 from vla_controller.refusals import Refusal
@@ -38,7 +39,7 @@ def chunk(sequence: int = 1) -> AcceptedChunk:
     wanted = ActionChunk(
         0.0, ActionMode.EE_DELTA, DeltaReference.OBSERVED, 0.2, (), instruction_id="a", sequence=sequence
     )
-    return AcceptedChunk(wanted, Schedule((0,), (0.3,), 0), np.zeros(7), (), ())
+    return AcceptedChunk(wanted, Schedule((0,), (0.3,), 0, Timing(0.3, 0.2), 0.0), np.zeros(7), (), ())
 
 
 def test_all_valid_releases_once() -> None:

@@ -272,7 +272,7 @@ def test_command_makes_a_policy_that_knows_its_instructions(
     policy.reset("pick up the apple.")
     image = np.random.default_rng(0).integers(0, 256, (256, 320, 3), dtype=np.uint8)
     still = (np.zeros(0), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
-    chunk = policy.infer(Observation(1.0, image, (), *still))
+    chunk = policy.infer(Observation(1.0, {"front": image}, (), *still))
     assert chunk.dimension_names[0] == "mode"
     assert chunk.tokens is not None
 
