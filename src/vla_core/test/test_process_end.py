@@ -75,6 +75,31 @@ def test_a_signal_ends_the_process_with_status_0(name, number):
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("name", ["Plain", "RefusingLate"])
+def test_the_graph_forgets_a_node_as_soon_as_its_process_ended(name):
+    """Without a farewell DDS takes it for alive for its lease of 20 s, and calls its services."""
+    import rclpy
+    from rclpy.context import Context
+
+    context = Context()
+    rclpy.init(context=context)
+    observer = rclpy.create_node("observer", context=context)
+    process = start(name)
+    node = {"Plain": "plain", "RefusingLate": "late"}[name]
+    if name == "Plain":
+        while node not in observer.get_node_names():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    ended = time.monotonic()
+    while node in observer.get_node_names():
+        time.sleep(0.02)
+    gone = time.monotonic() - ended
+    observer.destroy_node()
+    context.shutdown()
+    assert gone < 10.0
+
+
 def test_a_failure_keeps_its_status_when_the_end_gets_stuck():
     process = start("Failing")
     process.communicate(timeout=60)
