@@ -48,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where the server computes")
     parser.add_argument("--episodes", type=positive, default=50, help="of part success (default 50)")
     parser.add_argument("--seed", type=natural, default=7)
-    parser.add_argument(
-        "--rounds", type=positive, default=100, help="timings of each step in edge, engine"
-    )
+    parser.add_argument("--rounds", type=positive, default=100, help="timings of each step in edge, engine")
     parser.add_argument("--robots", type=positive, nargs="+", default=list(ROBOTS), help="of part fleet")
     parser.add_argument("--seconds", type=float, default=8.0, help="[s] least time for each number of part fleet")
     parser.add_argument("--faults", type=positive, default=1000, help="of part faults (default 1000)")
