@@ -41,10 +41,10 @@ class Camera:
 
 
 def to_and_fro(path: Path) -> Path:
-    """A recording for policy `replay`: 1.2 cm a chunk to the left for 2 s, back again, and so on for minutes."""
+    """A recording for policy `replay`: 2 cm a chunk to the left for 2 s, back again, and so on for minutes."""
     lines: list[dict[str, Any]] = [{"format": "vla_recording/1", "policy": "test"}, {"instruction": None}]
     none = {"tokens": None, "token_probabilities": None, "dimension_names": [], "joint_names": []}
-    for way, _ in itertools.product((0.012, -0.012) * 60, range(10)):
+    for way, _ in itertools.product((0.02, -0.02) * 60, range(10)):
         step = {"translation": [0.0, way, 0.0], "rotation_vector": [0.0] * 3, "gripper": None, "base": [0.0] * 3}
         steps = [{**step, "terminate": False, "joints": None, "pose": None}]
         chunk = {"observation_stamp": 0.0, "mode": "ee_delta", "delta_reference": "observed", "period_s": 0.2}
