@@ -69,7 +69,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, float]:
         tokens = []
         for policy, times in zip(policies, spent, strict=True):
             begun = time.perf_counter()
-            tokens.append(policy.infer(observation).tokens)
+            tokens.append(np.array(policy.infer(observation).tokens))
             if index >= WARM_UP:
                 times.append(1e3 * (time.perf_counter() - begun))
         same.append(np.array_equal(tokens[0], tokens[1]))
