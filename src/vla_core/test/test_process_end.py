@@ -46,7 +46,9 @@ class RefusingLate(ManagedNode):
         raise SettingsError("rate is 0; valid: 1 to 30")
 
 class CrashingAfterwards(RefusingLate):  # as libraries do whose static destructors run beside their threads
-    crash = atexit.register(ctypes.string_at, 0)
+    def __init__(self):
+        super().__init__()
+        atexit.register(ctypes.string_at, 0)
 
 sys.modules["nodes"] = sys.modules["__main__"]
 sys.exit(process.run_node("nodes:" + sys.argv[1], []))

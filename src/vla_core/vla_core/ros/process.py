@@ -21,6 +21,7 @@ from vla_core.ros.start import RosStartError, refuse, start_ros
 if TYPE_CHECKING:
     from vla_core.ros.managed import ManagedNode
 
+REFUSED = 2  # exit status of a node that cannot work as it was started
 DEADLINE = 8.0  # [s] after a signal, or after the node has ended: longer than any orderly end
 
 
@@ -58,8 +59,9 @@ class Ending:
 def end_process(status: int) -> NoReturn:
     """End this process now with the exit status `status`, without the interpreter's finalisation.
 
-    Static destructors of the C++ libraries would run there beside threads of DDS that still live: a node that had done
-    all its work then ended with a segmentation fault.
+    For a node that was refused: static destructors of the C++ libraries would run there beside threads of DDS that have
+    only just begun, and once that ended in a segmentation fault. Not for one that has worked: what it still holds of
+    DDS says farewell in the finalisation alone.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # a pipe whose reader is gone; a closed stream
@@ -67,22 +69,24 @@ def end_process(status: int) -> NoReturn:
     os._exit(status)
 
 
-def run_node(target: str, args: Sequence[str] | None = None, ending: Ending | None = None) -> NoReturn:
-    """Run the ManagedNode class `target` ("package.module:Class") until SIGINT or SIGTERM, then end the process.
-
-    The exit status is 0 after a signal, 1 after a failure, 2 when the node cannot work as it was started.
+def run_node(target: str, args: Sequence[str] | None = None, ending: Ending | None = None) -> int:
+    """Run the ManagedNode class `target` ("package.module:Class") until SIGINT or SIGTERM.
 
     Args:
         target: imported after the signals are noted.
         args: command line for ROS; None: that of the process.
         ending: where the signals are noted already.
+
+    Returns:
+        The exit status: 0 after a signal, 1 after a failure. A node that cannot work as it was started ends the process
+        here, with the status 2.
     """
     faulthandler.enable()  # the last trace of a crash in a library
     ending = ending or Ending()
     module, name = target.split(":")
     node_class = getattr(importlib.import_module(module), name)
     if ending.requested:
-        end_process(0)
+        return 0
     status = 1
     try:
         start_ros(args)
@@ -98,7 +102,9 @@ def run_node(target: str, args: Sequence[str] | None = None, ending: Ending | No
         rclpy.try_shutdown()
         ending.then(_nothing)  # the node's last reference
         gc.collect()  # what still holds a part of it: without its end in DDS others take it for alive for 20 s
-    end_process(status)
+    if status == REFUSED:
+        end_process(status)
+    return status
 
 
 def _serve(node_class: Any, ending: Ending) -> int:
