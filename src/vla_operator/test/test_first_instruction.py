@@ -31,7 +31,7 @@ def graph(bench, state: int):
         def turn() -> bool:
             sequence = max((message.sequence for message in bench.received[INSTRUCTION]), default=0)
             bench.send(POLICY, PolicyStatus(instruction_sequence=sequence), 1)
-            bench.send(CONTROLLER, ControllerStatus(state=state), 1)
+            bench.send(CONTROLLER, ControllerStatus(state=state, instruction_sequence=sequence), 1)
             return condition()
 
         bench.spin_until(turn)

@@ -26,10 +26,10 @@ def intake(start_node):
 
 
 class StandIns:
-    """Policy and controller as `vla say` sees them; `obedient`: the policy reports what it has received."""
+    """Policy and controller as `vla say` sees them; `deaf`: the ones that do not receive."""
 
     def __init__(self, bench) -> None:
-        self.bench, self.there, self.obedient, self.received = bench, False, True, []
+        self.bench, self.there, self.deaf, self.received = bench, False, (), []
         bench.node.create_subscription(Instruction, INSTRUCTION, self.received.append, 10)
         self.policy = bench.node.create_publisher(PolicyStatus, "/vla/policy_status", 10)
         self.controller = bench.node.create_publisher(ControllerStatus, "/vla/controller_status", 10)
@@ -37,9 +37,11 @@ class StandIns:
 
     def report(self) -> None:
         if self.there:
-            sequence = max((m.sequence for m in self.received), default=0) if self.obedient else 0
-            self.policy.publish(PolicyStatus(instruction_sequence=sequence))
-            self.controller.publish(ControllerStatus(state=ControllerStatus.STATE_HOLDING))
+            latest = max((message.sequence for message in self.received), default=0)
+            policy, controller = (0 if name in self.deaf else latest for name in ("policy_node", "controller_node"))
+            self.policy.publish(PolicyStatus(instruction_sequence=policy))
+            state = ControllerStatus.STATE_HOLDING
+            self.controller.publish(ControllerStatus(state=state, instruction_sequence=controller))
 
     def say(self, *words: str, after: str = "") -> subprocess.CompletedProcess[str]:
         """Run `vla say`; the stand-ins come once it has printed `after`, if that is something."""
@@ -65,7 +67,7 @@ def module_graph(module_bench, intake):
 
 @pytest.fixture
 def graph(module_graph):
-    module_graph.there, module_graph.obedient = True, True
+    module_graph.there, module_graph.deaf = True, ()
     module_graph.received.clear()
     return module_graph
 
@@ -136,11 +138,14 @@ def test_a_task_that_nobody_would_act_upon_is_not_given(graph):
 
 
 @pytest.mark.node
-def test_a_task_that_the_policy_does_not_have_is_an_error(graph):
-    graph.obedient = False
+@pytest.mark.parametrize("name", ["policy_node", "controller_node"])
+def test_a_task_that_somebody_does_not_have_is_sent_again_and_then_an_error(graph, name):
+    graph.deaf = (name,)
     done = graph.say("pick up the bowl", "--timeout", "40")
     assert done.returncode == 1
-    assert "policy_node did not take it" in done.stderr
+    assert f"error: {name} did not take it" in done.stderr
+    assert len(graph.received) > 2
+    assert len({(message.id, message.sequence) for message in graph.received}) == 1
 
 
 @pytest.mark.node

@@ -15,6 +15,7 @@ class InstructionSettings:
     instruction_topic: str = setting("vla/instruction", "vla_msgs/Instruction out")
     heartbeat_topic: str = setting("vla/operator_heartbeat", "vla_msgs/OperatorHeartbeat out, 5 Hz")
     status_topic: str = setting("vla/policy_status", "vla_msgs/PolicyStatus in, for the action")
+    controller_status_topic: str = setting("vla/controller_status", "vla_msgs/ControllerStatus in")
     action_name: str = setting("vla/execute_instruction", "vla_msgs/ExecuteInstruction action")
     policy_timeout: float = setting(5.0, "[s] silence of the policy after which a goal fails", 1.0, 600.0)
     halt_words: str = setting("", "YAML file of this site's halt words, beside the built-in ones; empty: none")

@@ -87,6 +87,7 @@ class TickReport:
     pace: float
     refusals: tuple[tuple[str, int, str], ...]
     ownership: Ownership
+    instruction_sequence: int = 0  # the highest received
     waiting: str = ""  # what is missing before the first setpoint
 
 
@@ -103,6 +104,7 @@ def status_to_msg(setpoint: Setpoint | None, report: TickReport, joints: Sequenc
         tick_period=report.tick_period,
         compute_time=report.compute_time,
         stamp_to_setpoint=math.nan,
+        instruction_sequence=report.instruction_sequence,
         chunks_accepted=report.chunks_accepted,
         steps_late=report.steps_late,
         latency_budget=report.latency_budget,

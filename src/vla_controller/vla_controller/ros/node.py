@@ -185,7 +185,7 @@ class ControllerNode(ManagedNode):
         self._trajectories.after_tick()
         self._gripper.after_tick()
         self._checks.after_tick(now)
-        self._reports.tick(setpoint, now, start)
+        self._reports.tick(setpoint, now, start, self._operator.received)
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9

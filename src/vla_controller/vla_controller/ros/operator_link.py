@@ -33,6 +33,11 @@ class OperatorLink:
         node.create_subscription(Instruction, settings.instruction_topic, self._on_instruction, INSTRUCTIONS)
         node.create_subscription(OperatorHeartbeat, settings.heartbeat_topic, self._on_heartbeat, 1)
 
+    @property
+    def received(self) -> int:
+        """The highest sequence of an instruction that has come; 0: none."""
+        return self._order.latest
+
     def tick(self) -> None:
         """Stop the arm where the intake has gone, or where an instruction has been lost."""
         now, controller = time.monotonic(), self._controller
@@ -62,6 +67,8 @@ class OperatorLink:
         ):  # a stop, or what a newer intake knows: in doubt a stop, whatever its order
             self._controller.set_instruction(msg.id, stop=True)
             self._hold_gripper()
+        elif refusal is not None and msg.id == self._controller.intake.instruction:
+            return  # sent again, for somebody who did not have it
         elif refusal is not None:
             self._controller.log.add(refusal)
             self._log.warning(f"{refusal.name}: {msg.text[:80]!r}: {refusal.reason}")

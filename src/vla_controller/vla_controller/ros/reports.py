@@ -35,8 +35,11 @@ class Reports:
         self._status = node.create_publisher(ControllerStatus, settings.status_topic, 10)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
-    def tick(self, setpoint: Setpoint | None, now: float, start: float) -> None:
-        """Say what a tick at ``now`` [s] did that began at ``start`` [s] of the monotonic clock."""
+    def tick(self, setpoint: Setpoint | None, now: float, start: float, instruction_sequence: int) -> None:
+        """Say what a tick at ``now`` [s] did that began at ``start`` [s] of the monotonic clock.
+
+        ``instruction_sequence`` is that of the latest instruction received.
+        """
         controller = self._controller
         compute = time.monotonic() - start
         report = conversions.TickReport(
@@ -51,6 +54,7 @@ class Reports:
             pace=controller.intake.pace,
             refusals=controller.log.entries(),
             ownership=ownership(controller),
+            instruction_sequence=instruction_sequence,
             waiting=controller.watch.waiting(),
         )
         self._status.publish(conversions.status_to_msg(setpoint, report, self._joints, controller.config.base_frame))

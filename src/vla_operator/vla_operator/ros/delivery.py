@@ -105,15 +105,17 @@ class Graph:
         return bool(self._latest[OperatorHeartbeat].sequence) and Instruction not in self._latest
 
     def _follow(self, instruction: Instruction) -> None:
-        """Wait until those who act upon it have it: the policy, which reports it, or a controller that has stopped."""
+        """Wait until those who act upon it have it: policy and controller report it; of a stop the controller."""
 
-        def received() -> bool:
-            status = self._latest.get(PolicyStatus)
-            return status is not None and status.instruction_sequence >= instruction.sequence
+        def lacking() -> list[str]:
+            nodes = {"policy_node": PolicyStatus, "controller_node": ControllerStatus}
+            return [
+                name for name, kind in nodes.items() if self._latest[kind].instruction_sequence < instruction.sequence
+            ]
 
         if instruction.kind == Instruction.KIND_TASK:
-            if not self._wait(received, ANSWER_S):
-                raise TimeoutError("policy_node did not take it: give it again")
+            if not self._wait(lambda: not lacking(), ANSWER_S):
+                raise TimeoutError(f"{' and '.join(lacking())} did not take it: give it again")
             return
         self._latest.pop(ControllerStatus, None)
         if not self._wait(lambda: ControllerStatus in self._latest, ANSWER_S):

@@ -50,7 +50,7 @@ class InstructionNode(ManagedNode):
         return self._health.report()
 
     def _on_policy_status(self, msg: PolicyStatus) -> None:
-        self._intake.note_seen(msg.instruction_sequence)
+        self._intake.on_policy(msg)
         self._action.on_policy_status(msg)
 
     def deactivate(self) -> None:

@@ -142,6 +142,8 @@ class PolicyNode(ManagedNode):
             return
         task = conversions.task_from_msg(msg)
         with self._worker.locked():
+            if not task.stop and self._runner.serves(task):
+                return
             ignored = self._runner.on_instruction(task, self._now())
             self._worker.notify()
         if ignored:

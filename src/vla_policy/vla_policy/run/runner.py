@@ -47,6 +47,10 @@ class PolicyRunner(Generic[ObservationT]):
         self._starts: deque[float] = deque(maxlen=200)  # of the inferences whose chunks were sent
         self._inference_time = self._observation_age = self._confidence = self._legal_mass = math.nan
 
+    def serves(self, task: Task) -> bool:
+        """Whether this is the instruction at hand: one that comes again was sent again for somebody else."""
+        return self._task is not None and (task.id, task.sequence) == (self._task.id, self._sequence)
+
     def on_instruction(self, task: Task, now: float) -> str:
         """Take a new instruction; return why it is ignored, or nothing.
 
