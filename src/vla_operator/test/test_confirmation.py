@@ -2,7 +2,7 @@
 """Instructions go out again to those who lack them, and to nobody who has started again."""
 
 import pytest
-from vla_operator.confirmation import INSIST, Confirmations
+from vla_operator.confirmation import FLIGHT, INSIST, Confirmations
 
 
 @pytest.fixture
@@ -19,11 +19,16 @@ def test_nobody_lacks_it_before_there_is_a_report_from_after_it(confirmations: C
 
 
 def test_who_reports_an_older_one_lacks_it_until_he_has_it(confirmations: Confirmations) -> None:
-    confirmations.report("policy", 5, 10.1)
-    confirmations.report("controller", 4, 10.1)
-    assert confirmations.lacking(10.2) == ["controller"]
-    confirmations.report("controller", 5, 10.3)
-    assert confirmations.lacking(10.4) == []
+    confirmations.report("policy", 5, 10.3)
+    confirmations.report("controller", 4, 10.3)
+    assert confirmations.lacking(10.4) == ["controller"]
+    confirmations.report("controller", 5, 10.5)
+    assert confirmations.lacking(10.6) == []
+
+
+def test_a_report_that_was_on_its_way_says_nothing(confirmations: Confirmations) -> None:
+    confirmations.report("controller", 4, 10.0 + 0.9 * FLIGHT)
+    assert confirmations.lacking(10.0 + 1.1 * FLIGHT) == []
 
 
 def test_who_is_first_heard_after_it_lacks_it_too() -> None:
@@ -41,13 +46,14 @@ def test_who_has_started_again_meanwhile_gets_nothing(confirmations: Confirmatio
 
 
 def test_it_is_forgotten_after_a_while(confirmations: Confirmations) -> None:
-    confirmations.report("policy", 4, 10.0 + INSIST - 0.1)
+    for tenths in range(10 * int(INSIST)):
+        confirmations.report("policy", 4, 10.0 + tenths / 10)
     assert confirmations.lacking(10.0 + INSIST) == ["policy"]
     assert confirmations.lacking(10.0 + INSIST + 0.1) == []
 
 
 def test_the_next_instruction_takes_its_place(confirmations: Confirmations) -> None:
-    confirmations.report("controller", 5, 10.1)
-    confirmations.give(6, 10.2)
     confirmations.report("controller", 5, 10.3)
-    assert confirmations.lacking(10.4) == ["controller"]
+    confirmations.give(6, 10.4)
+    confirmations.report("controller", 5, 10.7)
+    assert confirmations.lacking(10.8) == ["controller"]

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-INSIST = 2.0  # [s] during which an instruction is sent again to those who do not have it
+FLIGHT = 0.2  # [s] after which a report cannot be from before the instruction came
+INSIST = 5.0  # [s] during which an instruction is sent again to those who lack it; DDS may need 3 to connect them
 
 
 @dataclass(slots=True)
@@ -48,5 +49,7 @@ class Confirmations:
         return [
             name
             for name, receiver in self._receivers.items()
-            if receiver.heard > self._given >= receiver.restarted and receiver.sequence < self._sequence
+            if receiver.heard > self._given + FLIGHT
+            and receiver.restarted <= self._given
+            and receiver.sequence < self._sequence
         ]

@@ -17,7 +17,7 @@ from vla_operator.commands import Command, CommandKind
 
 COMMAND_TOPIC = "vla/text_command"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-ANSWER_S = 3.0  # for the graph to take a sentence
+ANSWER_S = 6.0  # for the graph to take a sentence: longer than instruction_node sends it again
 PATIENT_S = 1.0  # after which a wait is announced
 NOT_READY = (ControllerStatus.STATE_WAITING,)
 
