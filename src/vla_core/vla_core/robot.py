@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,13 @@ import numpy.typing as npt
 import yaml
 
 from vla_core.config_file import find_config
+from vla_core.model_source import ModelSource, parse_model
 
 Array = npt.NDArray[np.float64]
 
 
 class RobotConfigError(ValueError):
     """A robot description is missing or unusable; the text says what was read and what is valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """Where the arm's kinematic description is, and where the tool centre point (tcp) sits on it."""
-
-    package: str
-    file: str
-    tcp_body: str
-    tcp_position: Array  # (3,) [m] in tcp_body
-    tcp_quaternion_xyzw: Array  # (4,) in tcp_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +136,7 @@ def load_robot_config(name_or_path: str) -> RobotConfig:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RobotConfigError(f"cannot read robot config {name_or_path}: {error}") from error
     try:
-        return _parse(data)
+        return _parse(data, path.resolve().parent)
     except (KeyError, TypeError, ValueError) as error:
         raise RobotConfigError(f"robot config {path}: {type(error).__name__}: {error}") from error
 
@@ -158,7 +149,7 @@ def _vector(data: Mapping[str, Any], key: str, length: int) -> Array:
     return vector
 
 
-def _parse(data: Mapping[str, Any]) -> RobotConfig:
+def _parse(data: Mapping[str, Any], folder: Path) -> RobotConfig:
     joints = tuple(str(name) for name in data["joints"])
     n = len(joints)
     model, limits, box, gripper = data["model"], data["limits"], data["workspace"], data["gripper"]
@@ -166,13 +157,7 @@ def _parse(data: Mapping[str, Any]) -> RobotConfig:
         robot=str(data["robot"]),
         base_frame=str(data["base_frame"]),
         joints=joints,
-        model=ModelSource(
-            package=str(model["package"]),
-            file=str(model["file"]),
-            tcp_body=str(model["tcp_body"]),
-            tcp_position=_vector(model, "tcp_position", 3),
-            tcp_quaternion_xyzw=_vector(model, "tcp_quaternion_xyzw", 4),
-        ),
+        model=parse_model(model, folder),
         limits=JointLimits(**{key: _vector(limits, key, n) for key in JointLimits.__slots__}),
         home=_vector(data, "home", n),
         workspace_lower=_vector(box, "lower", 3),

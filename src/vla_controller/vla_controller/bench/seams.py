@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from vla_core.robot import RobotConfig
 
-from vla_controller.arm.arm_model import description_path
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.arm_controller import ArmController
 from vla_controller.bench.joint_trajectory_controller import sample
@@ -129,7 +128,7 @@ class Arm:
 
     def __init__(self, config: RobotConfig) -> None:
         """Needs a description with one position servo a joint, named like it."""
-        spec = mujoco.MjSpec.from_file(str(description_path(config)))
+        spec = mujoco.MjSpec.from_file(str(config.model.path()))
         for element in [*spec.geoms, *spec.meshes, *spec.excludes]:
             spec.delete(element)
         self._model = spec.compile()

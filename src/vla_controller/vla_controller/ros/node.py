@@ -22,6 +22,7 @@ from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal
 from vla_controller.ros import conversions, pace
 from vla_controller.ros.collision_check import CollisionCheck
+from vla_controller.ros.description import with_description
 from vla_controller.ros.emergency_stop import EmergencyStop
 from vla_controller.ros.gripper import Gripper
 from vla_controller.ros.operator_link import OperatorLink
@@ -63,7 +64,7 @@ class ControllerNode(ManagedNode):
             RobotConfigError: the robot's description cannot be used.
             OtherControllerError: another publisher commands the arm.
         """
-        config = load_robot_config(self.settings.robot_config)
+        config = with_description(self, load_robot_config(self.settings.robot_config))
         self._output = find_output(self.settings.output)
         self._max_steps = self._limits.max_steps
         self._controller = ArmController(config, self._dt, self._limits)

@@ -15,9 +15,9 @@ from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.time import NS_PER_S, ns_from_msg
 from vla_core.rotation import Pose
+from vla_core.urdf import Joint, UrdfError, parse_urdf
 
 from vla_description.settings import Settings
-from vla_description.urdf import Joint, UrdfError, parse_urdf
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 ROUNDING_NS = 1_000_000  # of stamps, so that every second message of 40 Hz is taken at 20 Hz

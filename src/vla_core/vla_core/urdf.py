@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The joints of a URDF and their transforms.
+"""The joints of a URDF, their limits and transforms.
 
-Read by hand: the kinematics of a URDF are five tags, and no URDF library comes with ROS 2 from wheels.
+Read by hand: the kinematics of a URDF are six tags, and no URDF library comes with ROS 2 from wheels. The controller's
+kinematics are MuJoCo's own import of the same text; tests hold the two equal.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from xml.etree.ElementTree import Element
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
+
 from vla_core.rotation import Pose, from_rotation_vector, multiply
 
 Array = npt.NDArray[np.float64]
@@ -38,6 +41,15 @@ class Mimic:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """Range and greatest speed of a joint; a continuous one has an infinite range."""
+
+    lower: float  # [rad] or [m]
+    upper: float  # [rad] or [m]
+    velocity: float  # [rad/s] or [m/s]; infinite where the URDF states none
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """One joint between two links."""
 
@@ -48,6 +60,7 @@ class Joint:
     origin: Pose  # of the child in the parent at position zero
     axis: Array  # (3,) unit, in the child's frame
     mimic: Mimic | None = None
+    limit: Limit | None = None  # None: not stated
 
     def transform(self, position: float) -> Pose:
         """Return the pose of the child in the parent at `position` [rad] or [m]."""
@@ -66,6 +79,29 @@ class Tree:
 
     root: str
     joints: tuple[Joint, ...]
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Names of all links, the root first."""
+        return (self.root, *(joint.child for joint in self.joints))
+
+    def chain(self, base: str, tip: str) -> tuple[Joint, ...]:
+        """Return the joints from link `base` to link `tip`, in this order.
+
+        Raises:
+            UrdfError: one of the links does not exist, or `tip` does not hang on `base`.
+        """
+        for link in (base, tip):
+            if link not in self.links:
+                near = ", ".join(get_close_matches(link, self.links, n=3, cutoff=0.4) or self.links[:5])
+                raise UrdfError(f"the description has no link {link!r}; near names: {near}")
+        above, chain, link = {joint.child: joint for joint in self.joints}, [], tip
+        while link != base:
+            if link not in above:
+                raise UrdfError(f"link {tip!r} does not hang on {base!r}, but on {self.root!r}")
+            chain.append(above[link])
+            link = above[link].parent
+        return tuple(reversed(chain))
 
     @property
     def fixed(self) -> tuple[Joint, ...]:
@@ -121,7 +157,21 @@ def _joint(element: Element) -> Joint:
         ),
         axis / np.linalg.norm(axis),
         _mimic(name, element.find("mimic")),
+        _limit(name, kind, element.find("limit")),
     )
+
+
+def _limit(name: str, kind: str, element: Element | None) -> Limit | None:
+    if element is None or kind == FIXED:
+        return None
+    velocity = _vector(name, element, "velocity", "0")[0] or math.inf
+    if kind == "continuous":
+        return Limit(-math.inf, math.inf, velocity)
+    lower, upper = _vector(name, element, "lower", "0")[0], _vector(name, element, "upper", "0")[0]
+    if lower >= upper or velocity < 0.0:
+        text = f"lower {lower:g}, upper {upper:g}, velocity {velocity:g}"
+        raise UrdfError(f"joint {name!r} has the limit {text}; valid: lower < upper, velocity > 0")
+    return Limit(float(lower), float(upper), float(velocity))
 
 
 def _mimic(name: str, element: Element | None) -> Mimic | None:
