@@ -164,7 +164,7 @@ class FalseStates:
         first, wanted = self.bench.setpoints[0] if self.bench.setpoints else None, _LEAST_START
         if first is None or first.stamp == 0.0:
             return []
-        same = [t for t, q in self.told if t <= first.stamp and np.max(np.abs(q - first.q)) < 0.05]
+        same = [t for t, q in self.told if t <= first.stamp + 1e-6 and np.max(np.abs(q - first.q)) < 0.05]
         if len(same) >= 3 and same[-1] - same[0] > wanted and first.q.any() and not first.qd.any():
             return []
         return [Violation("start", f"{self.kind}: began at {first.q.round(3).tolist()} rad, {first.stamp:.2f} s")]
