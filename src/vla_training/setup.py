@@ -16,6 +16,7 @@ setup(
     ],
     install_requires=[
         "setuptools",
+        "huggingface-hub",
         "imageio-ffmpeg",
         "mujoco",
         "peft",

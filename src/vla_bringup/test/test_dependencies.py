@@ -39,6 +39,7 @@ PIP = {
     "grpc": "grpcio",
     "honcho": "honcho",
     "httpx2": "httpx2",
+    "huggingface_hub": "huggingface-hub",
     "imageio_ffmpeg": "imageio-ffmpeg",
     "mcap": "mcap",
     "mcap_ros2": "mcap-ros2-support",

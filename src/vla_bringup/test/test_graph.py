@@ -12,6 +12,7 @@ import pytest
 import yaml
 from vla_bringup.description import FileEntry, FromArgument, GraphError, MapName, MapTopic, Node, OnExit, Select
 from vla_bringup.graph import GRAPH
+from vla_bringup.maps import map_name
 from vla_bringup.policies import BUILT_IN, ON_A_SERVER, SERVERS, SHIPPED
 from vla_bringup.resolution import Graph, IncludeStart, NodeStart
 from vla_policy.remote.credentials import Credentials
@@ -34,6 +35,14 @@ def test_wrong_value_is_refused_with_what_was_received_and_every_valid_value(arg
     message = refusal({argument.name: "ur5"})
     assert "ur5" in message
     assert all(choice in message for choice in argument.choices)
+
+
+def test_a_checkpoint_brings_the_map_that_it_was_trained_by(tmp_path):
+    (tmp_path / "observation_map.yaml").write_text((SHARE / "config/maps/openpi_bridge.yaml").read_text())
+    values = GRAPH.values({"policy": "rt1", "checkpoint": str(tmp_path)})
+    assert map_name(values) == str(tmp_path / "observation_map.yaml")
+    assert map_name({**values, "map": "rt1"}) == "rt1"
+    assert map_name({**values, "checkpoint": str(tmp_path / "none")}) == "rt1"
 
 
 @pytest.mark.parametrize("text", ["ftp://host:8000", "host:8000", "ws:", "ws://", "http"])

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The observation map of a graph: by its argument, or by the policy's name."""
+"""The observation map of a graph: by its argument, by the checkpoint, or by the policy's name."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from vla_core.observation_map.errors import ObservationMapError
-from vla_core.observation_map.presets import load_map, map_names
+from vla_core.observation_map.presets import load_map, map_names, map_of_checkpoint
 from vla_core.robot import load_robot_config
 
 from .description import GraphError, Value
@@ -14,12 +14,17 @@ MAP = "map"  # name of the argument
 LIKE_RT1 = ("expert", "replay")  # see what RT-1 sees
 
 
-def map_name(given: str, policy: str) -> str:
-    """Return the name or the absolute path of the map; empty for a policy without one of its name: one front camera."""
+def map_name(values: Mapping[str, Value]) -> str:
+    """Return the name or the absolute path of the map; empty for a policy without one of its name: one front camera.
+
+    A checkpoint that was trained by a map of its own brings it.
+    """
+    given, policy = str(values[MAP]), str(values["policy"])
     if given.endswith((".yaml", ".yml")):
         return str(Path(given).absolute())
     by_policy = "rt1" if policy in LIKE_RT1 else policy
-    return given or (by_policy if by_policy in map_names() else "")
+    own = map_of_checkpoint(str(values["checkpoint"]))
+    return given or own or (by_policy if by_policy in map_names() else "")
 
 
 def map_topics(name: str) -> frozenset[str]:
@@ -34,7 +39,7 @@ def map_topics(name: str) -> frozenset[str]:
 
 def check_map(values: Mapping[str, Value]) -> None:
     """Raise GraphError for a map that does not exist, is invalid, or names joints that the robot lacks."""
-    name = map_name(str(values[MAP]), str(values["policy"]))
+    name = map_name(values)
     if not name:
         return
     try:

@@ -31,7 +31,7 @@ from .description import (
     Template,
     Value,
 )
-from .maps import MAP, map_name, map_topics
+from .maps import map_name, map_topics
 
 NAMESPACE = r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*"
 NAMESPACE_FORM = "name such as left, of letters, digits and _, or several joined by /"
@@ -180,10 +180,10 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
             return content.replace("package://vla_bringup/", f"{share}/")
         case FileEntry(template, key):
             return _numbers(_existing(Path(template.format(share=share, **values))), key)
-        case MapName(name):
-            return map_name(str(values[name]), str(values["policy"]))
+        case MapName():
+            return map_name(values)
         case MapTopic(name, topic):
-            return bool(values[name]) or topic in map_topics(map_name(str(values[MAP]), str(values["policy"])))
+            return bool(values[name]) or topic in map_topics(map_name(values))
         case Select(name, choices):
             return _set(choices[values[name]], values, share)
         case _:

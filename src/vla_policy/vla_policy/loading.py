@@ -6,7 +6,7 @@ from typing import Any
 
 from vla_core.observation_map.errors import ObservationMapError
 from vla_core.observation_map.observation_map import ObservationMap
-from vla_core.observation_map.presets import load_map
+from vla_core.observation_map.presets import load_map, map_of_checkpoint
 from vla_core.robot import RobotConfigError, load_robot_config
 
 from vla_policy.action.motion_limits import MotionLimits
@@ -82,14 +82,15 @@ def own_options(settings: Settings) -> dict[str, str]:
 
 
 def load_observation_map(settings: Settings) -> ObservationMap | None:
-    """Return the map of these settings, bound to the robot where one is named; None without a map.
+    """Return the map of these settings, else the checkpoint's own, bound to the robot where one is named; None without.
 
     Raises ConfigurationError.
     """
-    if not settings.observation_map:
+    name = settings.observation_map or map_of_checkpoint(settings.checkpoint)
+    if not name:
         return None
     try:
-        found = load_map(settings.observation_map)
+        found = load_map(name)
         return found.for_robot(load_robot_config(settings.robot)) if settings.robot else found
     except (ObservationMapError, RobotConfigError) as error:
         raise ConfigurationError(str(error)) from error

@@ -71,10 +71,13 @@ class Observation:
         return np.array([known[name] for name in names], dtype=np.float64)
 
 
-def blank_observation(height: int, width: int) -> Observation:
-    """Return a black picture and a robot at the origin, to warm a policy up."""
+def blank_observation(height: int, width: int, observation_map: ObservationMap | None = None) -> Observation:
+    """Return a black picture and a robot at the origin, to warm a policy up; with a map all joints of its robot."""
     images = {REFERENCE: np.zeros((height, width, 3), np.uint8)}
-    return Observation(0.0, images, (), np.zeros(0), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), 0.0)
+    robot = observation_map.robot if observation_map is not None else None
+    joints = robot.joints if robot is not None else ()
+    tool = np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0])
+    return Observation(0.0, images, tuple(joints), np.zeros(len(joints)), *tool, 0.0)
 
 
 def _check(name: str, value: FloatArray, shape: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ __getattr__, __all__ = lazy_exports(
         "part": ("GripperSense", "Normalisation", "Part", "PartKind", "RotationForm", "Unit"),
         "observation_map": ("Action", "ActionFrame", "ObservationMap", "Relative", "StateVector"),
         "reading": ("from_dict", "to_dict"),
-        "presets": ("load_map", "map_names"),
+        "presets": ("load_map", "map_names", "map_of_checkpoint"),
         "completion": ("complete_from",),
     },
 )

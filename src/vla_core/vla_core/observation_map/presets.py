@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import yaml
 
 from vla_core.config_file import config_names, find_config
@@ -11,11 +13,18 @@ from vla_core.observation_map.observation_map import ObservationMap
 from vla_core.observation_map.reading import from_dict
 
 FOLDER = "maps"
+MAP_FILE = "observation_map.yaml"  # in the folder of a checkpoint that was trained by a map
 
 
 def map_names() -> tuple[str, ...]:
     """Return the names of the maps that ship."""
     return config_names(FOLDER)
+
+
+def map_of_checkpoint(checkpoint: str) -> str:
+    """Return the path of the map in a checkpoint's folder; empty where there is none."""
+    path = Path(checkpoint).expanduser() / MAP_FILE
+    return str(path.absolute()) if checkpoint and path.is_file() else ""
 
 
 def load_map(name_or_path: str) -> ObservationMap:

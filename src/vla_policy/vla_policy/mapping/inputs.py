@@ -47,6 +47,13 @@ def encode_observation(
     return {**inputs, **observation_map.constants}
 
 
+def encode_state(observation_map: ObservationMap, observation: Observation) -> NDArray[np.float32]:
+    """Return all columns (n,) of the map's state vectors, one after another. Raises as `encode_observation`."""
+    robot = robot_of(observation_map)
+    columns = [_written(part, observation, robot) for vector in observation_map.state for part in vector.parts]
+    return np.concatenate(columns).astype(np.float32) if columns else np.zeros(0, dtype=np.float32)
+
+
 def decode_observation(observation_map: ObservationMap, inputs: Inputs, stamp: float = 0.0) -> tuple[Observation, str]:
     """Return the observation and the instruction of a policy's input.
 

@@ -17,6 +17,7 @@ from vla_core.files import replacing, write_text
 from vla_policy.action.space import ActionSpace
 from vla_policy.action.steps import check_space
 from vla_policy.errors import ActionSpaceError, CheckpointError
+from vla_policy.mapping.token_actions import ACTIONS
 from vla_policy.rt1.config import ConfigError, RT1Config
 from vla_policy.rt1.network import RT1Network
 
@@ -163,7 +164,8 @@ def _difference(has: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 def space_of(checkpoint: Checkpoint) -> ActionSpace:
     """Return the action space of a checkpoint. Raises CheckpointError where it is not valid or not the network's."""
     try:
-        space = check_space(ActionSpace.from_dict(checkpoint.info.action_space))
+        space = ActionSpace.from_dict(checkpoint.info.action_space)
+        space = space if ACTIONS in checkpoint.info.control else check_space(space)  # else a map tells the motion
     except ActionSpaceError as error:
         raise CheckpointError(f"the checkpoint's action space is not valid: {error}") from error
     network = checkpoint.info.network

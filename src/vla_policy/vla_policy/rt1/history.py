@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.errors import InstructionError
 from vla_policy.policy import Observation
@@ -22,9 +23,14 @@ MAX_GAP_STEPS = 5  # a pause of more periods than this makes the history worthle
 class History:
     """One robot's task; empty until `begin`."""
 
-    def __init__(self, config: RT1Config, period_s: float, max_width: float) -> None:
-        """config: how many frames the network reads, and how an episode begins; max_width: of the open gripper [m]."""
+    def __init__(
+        self, config: RT1Config, period_s: float, max_width: float, observation_map: ObservationMap | None = None
+    ) -> None:
+        """config: how many frames the network reads, and how an episode begins; max_width: of the open gripper [m];
+        observation_map: whose state the network reads, None for the channels of `proprio`.
+        """
         self._config, self._period_s, self._max_width = config, period_s, max_width
+        self._map = observation_map
         self._condition: Tensor | None = None
         self._tokens: deque[Tensor] = deque(maxlen=config.history)  # each (tokens, d_model)
         self._proprio: deque[Tensor] = deque(maxlen=config.history)  # each (p,)
@@ -32,7 +38,7 @@ class History:
 
     def fresh(self) -> History:
         """Return an empty one of the same kind."""
-        return History(self._config, self._period_s, self._max_width)
+        return History(self._config, self._period_s, self._max_width, self._map)
 
     def begin(self, condition: Tensor | None) -> None:
         """Forget everything and begin a task under this conditioning vector (1, instruction_dim); None: under none."""
@@ -51,7 +57,7 @@ class History:
         """Return the channels (p,) at this observation. Raises ObservationError when one is unknown to the robot."""
         if math.isnan(self._last_gripper):
             self._last_gripper = initial_gripper_command(observation.gripper_width, self._max_width)
-        return proprio_vector(names, observation, self._last_gripper)
+        return proprio_vector(names, observation, self._last_gripper, self._map)
 
     def add(self, stamp: float, tokens: Tensor, proprio: Tensor) -> None:
         """Add a frame captured at `stamp` [s]: tokens (n, d), proprio (p,); the first may fill the history."""

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from vla_core.action import ActionChunk
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.action.space import ActionSpace
-from vla_policy.action.steps import step_from_vector
-from vla_policy.action.token_chunk import token_chunk
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.devices import chosen_device
 from vla_policy.engine.choice import EAGER
@@ -27,6 +26,7 @@ from vla_policy.errors import (
     ObservationError,
     PolicyError,
 )
+from vla_policy.mapping.token_actions import check_trained, chunk_of_tokens, map_for
 from vla_policy.policy import BatchPolicy, NoOptions, Observation, PolicyConfig, blank_observation
 from vla_policy.rt1.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, space_of
 from vla_policy.rt1.compiled import Passes, find_passes
@@ -63,11 +63,13 @@ class RT1Policy(BatchPolicy):
         decoding: Decoding = Decoding.GREEDY,
         source: str = "",
         passes: Passes | None = None,
+        observation_map: ObservationMap | None = None,
     ) -> None:
         """period_s [s]: used where the checkpoint does not say which period it was trained at; passes: the checkpoint's
-        network compiled, None for the network itself.
+        network compiled, None for the network itself; observation_map: what state and action are, of a checkpoint that
+        was trained on recorded actions.
 
-        Raises CheckpointError when the action space does not fit the network.
+        Raises CheckpointError when the action space does not fit the network, ConfigurationError for such a map.
         """
         self._config, self._source, self._decoding = checkpoint.info.network, source, decoding
         self._space = space_of(checkpoint)
@@ -79,8 +81,14 @@ class RT1Policy(BatchPolicy):
         control = checkpoint.info.control
         self._period_s = float(control.get("period_s", period_s))
         max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
+        if observation_map is not None:
+            check_trained(observation_map, len(self._space.names), len(self._config.proprio), source)
+            self._period_s = observation_map.period_s
+        self._map = observation_map
         self._valid = torch.arange(self._space.bins)[None] < torch.tensor(self._space.sizes)[:, None]  # (d, bins)
-        self._history = History(self._config, self._period_s, max_width)
+        self._history = History(
+            self._config, self._period_s, max_width, observation_map if self._config.proprio else None
+        )
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -133,7 +141,7 @@ class RT1Policy(BatchPolicy):
     def warm_up(self, runs: int = 2) -> None:
         """Run blank observations, so that the first real one is not slow; leaves the policy as before `reset`."""
         height, width = self.image_size
-        blank = blank_observation(height, width)
+        blank = blank_observation(height, width, self._map)
         self.reset(self._encoder.example)
         for _ in range(runs):
             self.infer(blank)
@@ -209,15 +217,19 @@ class RT1Policy(BatchPolicy):
         logits = logits.cpu().double().masked_fill(~self._valid, -math.inf)
         return np.asarray(logits.softmax(dim=-1).numpy())
 
-    def _chunk(self, observation: Observation, probabilities: NDArray[np.float64]) -> ActionChunk:
+    def _chunk(self, observation: Observation, probabilities: NDArray[np.float64]) -> ActionChunk | PolicyError:
         """Return the chunk of the most probable tokens under probabilities (d, bins)."""
         tokens = probabilities.argmax(axis=1)
-        step = step_from_vector(self._space, self._values(probabilities, tokens), self._period_s)
-        self._history.commanded(step.gripper)
         chosen = np.take_along_axis(probabilities, tokens[:, None], axis=1)[:, 0]
-        return token_chunk(
-            self._space, step, self._period_s, observation.stamp, observation.joint_names, tokens, chosen
-        )
+        values = self._values(probabilities, tokens)
+        try:
+            chunk = chunk_of_tokens(
+                self._space, values, observation, self._period_s, tokens, chosen, observation_map=self._map
+            )
+        except PolicyError as error:
+            return error
+        self._history.commanded(chunk.steps[0].gripper)
+        return chunk
 
     def _values(self, probabilities: NDArray[np.float64], tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         values = self._tokenizer.decode(tokens)
@@ -248,6 +260,9 @@ def create(config: PolicyConfig) -> RT1Policy:
     encoder = find_encoder(checkpoint.info.network, checkpoint.info.control, folder)
     engine = config.options.get("engine", EAGER)
     passes = find_passes(checkpoint.network, engine, device, folder, config.threads)
-    policy = RT1Policy(checkpoint, encoder, device, config.period_s, source=str(folder), passes=passes)
+    observation_map = map_for(config, checkpoint.info.control, str(folder))
+    policy = RT1Policy(
+        checkpoint, encoder, device, config.period_s, source=str(folder), passes=passes, observation_map=observation_map
+    )
     policy.warm_up()
     return policy

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.errors import ConfigurationError, ObservationError
+from vla_policy.mapping.inputs import encode_state
 from vla_policy.policy import Observation
 
+COLUMN = "state/"  # begins the name of a column of the observation map's state
 OPEN_FRACTION = 0.9  # of the largest width; a gripper at least this wide was last told to open
 
 
@@ -33,14 +36,26 @@ CHANNELS: Mapping[str, Callable[[Observation, float], float]] = {
 
 
 def check_channels(names: Sequence[str]) -> None:
-    """Raise ConfigurationError, listing the valid names, for a channel that does not exist."""
+    """Raise ConfigurationError, listing the valid names, for a channel that does not exist.
+
+    Either all are of CHANNELS, or all are columns of the observation map's state, as `state/NAME`.
+    """
+    if names and all(name.startswith(COLUMN) for name in names):
+        return
     unknown = [name for name in names if name not in CHANNELS]
     if unknown:
         raise ConfigurationError(f"proprio channels {unknown} are unknown; valid are {', '.join(CHANNELS)}")
 
 
-def proprio_vector(names: Sequence[str], observation: Observation, last_gripper: float) -> NDArray[np.float32]:
-    """The channels (p,) in SI units. Raises ObservationError when one is unknown to the robot."""
+def proprio_vector(
+    names: Sequence[str], observation: Observation, last_gripper: float, observation_map: ObservationMap | None = None
+) -> NDArray[np.float32]:
+    """The channels (p,) in SI units, or the columns of the map's state in its units.
+
+    Raises ObservationError when one is unknown to the robot.
+    """
+    if observation_map is not None:
+        return encode_state(observation_map, observation)
     values = np.array([CHANNELS[name](observation, last_gripper) for name in names], dtype=np.float32)
     if not np.isfinite(values).all():
         unknown = [name for name, value in zip(names, values, strict=True) if not np.isfinite(value)]

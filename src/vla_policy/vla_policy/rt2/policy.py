@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from vla_core.action import ActionChunk
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.action.motion_limits import MotionLimits
-from vla_policy.action.steps import check_space, step_from_vector
-from vla_policy.action.token_chunk import token_chunk
+from vla_policy.action.steps import check_space
 from vla_policy.action.tokenizer import ActionTokenizer
 from vla_policy.devices import chosen_device
 from vla_policy.engine.choice import EAGER
@@ -26,6 +26,7 @@ from vla_policy.errors import (
     InstructionError,
     PolicyError,
 )
+from vla_policy.mapping.token_actions import check_trained, chunk_of_tokens, map_for
 from vla_policy.policy import Answer, BatchPolicy, Observation, PolicyConfig, blank_observation
 from vla_policy.rt2.decoding.cached_model import CachedModel
 from vla_policy.rt2.decoding.constraint import LegalBins
@@ -53,8 +54,10 @@ class RT2Policy(BatchPolicy):
         options: Options | None = None,
         limits: MotionLimits | None = None,
         period_s: float = 0.2,
+        observation_map: ObservationMap | None = None,
     ) -> None:
-        """limits: narrow what is legal; period_s [s]: where the checkpoint does not say which it was trained at.
+        """limits: narrow what is legal; period_s [s]: where the checkpoint does not say which it was trained at;
+        observation_map: what state and action are, of a checkpoint that was trained on recorded actions.
 
         Raises ConfigurationError for an option that is not valid, or a plan that the model was not taught to make, and
         CheckpointError for an action space that no arm can be moved with.
@@ -66,7 +69,15 @@ class RT2Policy(BatchPolicy):
         control = self._info.control
         self._period_s = float(control.get("period_s", period_s))
         self._max_width = float(control.get("gripper_max_width", DEFAULT_MAX_WIDTH))
-        self._space = check_space(self._info.action_space)
+        self._map = observation_map
+        if observation_map is None:
+            self._space = check_space(self._info.action_space)
+        else:
+            self._space = self._info.action_space
+            state = self._info.prompt.state
+            names = state.names if state is not None else ()
+            check_trained(observation_map, len(self._space.names), len(names), self._source)
+            self._period_s = observation_map.period_s
         self._tokenizer = ActionTokenizer(self._space)
         runner = CachedModel(self._backend.model, compile=self._options.compile)
         self._decoder = ActionDecoder(
@@ -154,7 +165,7 @@ class RT2Policy(BatchPolicy):
         Raises CheckpointError where that fails, as for a processor that does not belong to the model.
         """
         height, width = self.image_size or BLANK_SIZE
-        blank = blank_observation(height, width)
+        blank = blank_observation(height, width, self._map)
         state = self._info.prompt.state
         prompt = self._info.prompt.action_prompt("warm up", None if state is None else state.low)
         try:
@@ -171,7 +182,7 @@ class RT2Policy(BatchPolicy):
         self._decoder.runner.reset()
 
     def _state(self, observation: Observation) -> NDArray[np.float32] | None:
-        return self._task.state(self._info.prompt.state, observation, self._max_width)
+        return self._task.state(self._info.prompt.state, observation, self._max_width, self._map)
 
     def _prompt(self, observation: Observation) -> str | PolicyError:
         """Return the prompt for this robot's next action, its plan renewed where that is due, or why there is none."""
@@ -204,24 +215,24 @@ class RT2Policy(BatchPolicy):
     def _chunk(self, observation: Observation, decoded: Decoded | PolicyError) -> ActionChunk | PolicyError:
         if isinstance(decoded, PolicyError):
             return decoded
+        values = self._tokenizer.rest(self._tokenizer.decode(decoded.tokens))
         try:
             self._options.check_mass(decoded.legal_mass)
+            chunk = chunk_of_tokens(
+                self._space,
+                values,
+                observation,
+                self._period_s,
+                decoded.tokens,
+                decoded.probabilities,
+                decoded.legal_mass,
+                self._task.plan,
+                self._map,
+            )
         except PolicyError as error:
             return error
-        values = self._tokenizer.rest(self._tokenizer.decode(decoded.tokens))
-        step = step_from_vector(self._space, values, self._period_s)
-        self._task.commanded(step.gripper)
-        return token_chunk(
-            self._space,
-            step,
-            self._period_s,
-            observation.stamp,
-            observation.joint_names,
-            decoded.tokens,
-            decoded.probabilities,
-            decoded.legal_mass,
-            self._task.plan,
-        )
+        self._task.commanded(chunk.steps[0].gripper)
+        return chunk
 
     def _written(self, observation: Observation, prompt: str, tokens: int) -> tuple[str, float]:
         inputs = self._inputs([observation], [prompt], tokens)
@@ -251,6 +262,7 @@ def create(config: PolicyConfig) -> RT2Policy:
         text_option(config.options, "quantization", "none"),
     )
     use_engine(checkpoint, config.options.get("engine", EAGER), config.threads)
-    policy = RT2Policy(checkpoint, options, config.limits, config.period_s)
+    observation_map = map_for(config, checkpoint.info.control, checkpoint.source)
+    policy = RT2Policy(checkpoint, options, config.limits, config.period_s, observation_map)
     policy.warm_up()
     return policy

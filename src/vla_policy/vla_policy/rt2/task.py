@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.errors import InstructionError
 from vla_policy.policy import Observation
@@ -40,18 +41,22 @@ class Task:
         return not 0.0 <= stamp - self.plan_stamp < PLAN_PERIOD_S
 
     def state(
-        self, state: StateFormat | None, observation: Observation, max_width: float
+        self,
+        state: StateFormat | None,
+        observation: Observation,
+        max_width: float,
+        observation_map: ObservationMap | None = None,
     ) -> NDArray[np.float32] | None:
         """Return what a prompt says about the robot (n,), None where it says nothing. Raises ObservationError.
 
-        max_width: of the open gripper [m].
+        max_width: of the open gripper [m]; observation_map: whose state it is, None for the channels of `proprio`.
         """
         if state is None:
             return None
         last = self.last_gripper
         if math.isnan(last):
             last = initial_gripper_command(observation.gripper_width, max_width)
-        return proprio_vector(state.names, observation, last)
+        return proprio_vector(state.names, observation, last, observation_map)
 
     def commanded(self, gripper: float) -> None:
         """Remember the opening that was commanded; NaN commands nothing."""

@@ -18,7 +18,7 @@ from dataclasses import fields
 from vla_core.arguments import add_settings
 from vla_core.observation_map.errors import ObservationMapError
 from vla_core.observation_map.observation_map import ObservationMap
-from vla_core.observation_map.presets import load_map, map_names
+from vla_core.observation_map.presets import load_map, map_names, map_of_checkpoint
 from vla_core.robot import RobotConfigError, load_robot_config
 from vla_core.settings import SettingsError
 
@@ -63,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
 def serve(arguments: argparse.Namespace) -> None:
     """Serve until a signal comes. Raises PolicyError, ObservationMapError, SettingsError, OSError."""
     settings = ServeSettings(**{item.name: getattr(arguments, item.name) for item in fields(ServeSettings)})
-    observation_map = bound_map(settings.map, arguments.policy, arguments.robot)
+    own = map_of_checkpoint(arguments.checkpoint)
+    observation_map = bound_map(settings.map or own, arguments.policy, arguments.robot)
     options = {name: getattr(arguments, name) for name in POLICY_OPTIONS}
     engine = make_engine(settings, policy_settings(arguments.policy, arguments.robot, **options))
     try:

@@ -93,8 +93,11 @@ def _positions(record: EpisodeRecord, task: Task) -> tuple[NDArray[np.float64], 
     return obj, obj
 
 
-def split_by_episode(table: FrameTable, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows to train on and rows held out, by whole episodes; of up to three episodes none is held out."""
-    enough = int(table.episode.max()) > 2
-    held_out = (table.episode % max(2, round(1 / share)) == 0) & enough
+def split_by_episode(episode: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows to train on and rows held out, by whole episodes; of up to three episodes none is held out.
+
+    episode (N,): of each row, counted from 0.
+    """
+    enough = int(episode.max()) > 2
+    held_out = (episode % max(2, round(1 / share)) == 0) & enough
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vla_policy.rt1.proprio import COLUMN
+
 from vla_training.rt2 import card as rt2_card
 from vla_training.run.arguments import Parser
 from vla_training.run.card_text import LIMITS, measured_table, validation_table, write_files
@@ -23,8 +25,15 @@ CONVERTED_LIMITS = (
     "it has to be fine-tuned. Ranges and order of the actions are those of the published RT-1: the checkpoint does not "
     "tell its own. The controller's limits and its safety gate stay responsible for what moves."
 )
+RECORDED_LIMITS = (
+    "It knows the robot, the camera and the tasks of its data, and nothing else. The controller's limits and its "
+    "safety gate stay responsible for what moves."
+)
 _NEEDED = ("policy", "robot", "seed", "success_rate", "interval_95", "per_family", "episodes")
 _VALIDATION = {
+    "loss": "loss",
+    "error": "mean error of a column, as a share of its range",
+    "switch": "share of the columns that switch, as a gripper, that are right",
     "step_mm": "mean error of a step's component [mm]",
     "gripper": "share of gripper commands that are right",
     "mode": "share of terminate decisions that are right",
@@ -104,7 +113,7 @@ def render(config: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         _subject(control),
         "",
         f"- input: RGB {height} x {width} (height x width), history {network['history']}; instruction in English; "
-        f"state: {', '.join(network['proprio']) or 'none'}",
+        f"state: {', '.join(name.removeprefix(COLUMN) for name in network['proprio']) or 'none'}",
         f"- output: {network['action_dims']} dimensions of {network['bins']} bins, one step of "
         f"{control.get('period_s', '?')} s; ranges, units and order stand in config.json",
         f"- weights: safetensors; pictures are encoded by EfficientNet, sentences by {_sentences(network, control)}",
@@ -120,17 +129,33 @@ def render(config: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        CONVERTED_LIMITS if "source" in control else LIMITS,
+        _limits(control),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _subject(control: Mapping[str, Any]) -> str:
+    if control.get("actions") == "map":
+        return (
+            "A policy trained on recorded actions: one camera picture and an instruction to one action, whose columns "
+            "and those of the state stand in observation_map.yaml."
+        )
+    if control.get("actions") == "numbers":
+        return (
+            "A policy trained on recorded actions as plain numbers: nothing says what the columns are. It moves an arm "
+            "only with an observation map that does (map:=FILE)."
+        )
     if "source" in control:
         return (
             f"Converted by `./vla convert rt1` from {control['source']}: one picture and an instruction to an action."
         )
     return "A policy for the simulated table-top of vla_sim: one camera picture and an instruction to one arm action."
+
+
+def _limits(control: Mapping[str, Any]) -> str:
+    if "actions" in control:
+        return RECORDED_LIMITS
+    return CONVERTED_LIMITS if "source" in control else LIMITS
 
 
 def _sentences(network: Mapping[str, Any], control: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ class FeatureCache:
     def _values(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         if not self._frozen:
             return images
-        return self._network.early_features(torch.from_numpy(images)).half().contiguous().numpy()
+        return _features(self._network, images)
 
     def _bytes(self, episodes: int) -> int:
         frames = sum(row["length"] for row in self._dataset.rows[:episodes])
@@ -81,6 +81,21 @@ class FeatureCache:
     def _remember(self, episodes: int) -> None:
         note = json.dumps({"episodes": episodes, "digest": self._digest(episodes)})
         write_text(self._base.with_suffix(".json"), note)
+
+
+def frozen_part(
+    network: RT1Network,
+) -> tuple[Callable[[NDArray[np.uint8]], NDArray[Any]], type, str, Callable[[torch.Tensor], torch.Tensor] | None]:
+    """Return what makes of pictures (n, H, W, 3) the rows that are kept, their type, a key that changes with it, and
+    what is still to be done with the rows, None where nothing is.
+    """
+    if not network.config.frozen_blocks:
+        return (lambda images: images), np.uint8, _key(network), network.early_features
+    return lambda images: _features(network, images), np.float16, _key(network), None
+
+
+def _features(network: RT1Network, images: NDArray[np.uint8]) -> NDArray[Any]:
+    return network.early_features(torch.from_numpy(images)).half().contiguous().numpy()
 
 
 def _key(network: RT1Network) -> str:

@@ -64,7 +64,7 @@ class Trainer(TrainingLoop):
         self.instructions.to(self.device)
         self._draw = TaskDraw(table)
         self._attention = AttentionTargets(robot, config.image_size, self._map_size())
-        self._train, self._held_out = split_by_episode(table, settings.validation)
+        self._train, self._held_out = split_by_episode(table.episode, settings.validation)
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
 
     @torch.no_grad()

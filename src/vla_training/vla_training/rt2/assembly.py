@@ -59,7 +59,7 @@ def assemble(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Rob
         add_lora(backend, arguments.lora, vision=not arguments.freeze_vision)
     labels = ActionLabels(info.action_space)
     encode = TextEncoder(backend.tokenizer)
-    train, held_out = split_by_episode(data.table, settings.validation)
+    train, held_out = split_by_episode(data.table.episode, settings.validation)
     held_out = held_out if len(held_out) else train  # few episodes are all trained on, and validate too
     robot = RobotSource(data.table, train, template, labels, info.vocabulary, encode)
     texts: list[tuple[Source, float]] = []

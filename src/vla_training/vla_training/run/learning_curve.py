@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 PICTURE = "learning_curve.png"
 _PANELS: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (
-    ("action loss", {"loss": "training"}, {}),
+    ("action loss", {"loss": "training"}, {"loss": "held out"}),
     ("error [mm]", {"goal_mm": "goal, training"}, {"goal_mm": "goal, held out", "step_mm": "step, held out"}),
     (
         "share, held out",
         {},
-        {"gripper": "gripper right", "mode": "mode right", "swap": "follows a swapped instruction"},
+        {
+            "gripper": "gripper right",
+            "mode": "mode right",
+            "swap": "follows a swapped instruction",
+            "error": "error of a column, of its range",
+            "switch": "switching columns right",
+        },
     ),
 )
 

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,62 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vla_training.data.lerobot.schema import INFO_PATH, DatasetError
+from vla_training.data.lerobot.listing import Listing, open_listing
+from vla_training.data.lerobot.schema import DatasetError
 from vla_training.data.lerobot.video import read_video
 from vla_training.run.arguments import Parser
 
-VERSIONS = ("v3.0", "v2.1")
 TIME_TOLERANCE = 1e-3  # [s] between a frame's timestamp and frame_index / fps
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The description of a data set and a row for each episode."""
-
-    folder: Path
-    info: dict[str, Any]
-    rows: tuple[dict[str, Any], ...]
-
-    def keys(self, dtype: str) -> list[str]:
-        """Return the features of a type."""
-        return [name for name, feature in self.info["features"].items() if feature["dtype"] == dtype]
-
-    def path(self, row: dict[str, Any], video_key: str = "") -> Path:
-        """Return the file of an episode's frames, or of its video."""
-        number = row["episode_index"]
-        prefix = f"videos/{video_key}" if video_key else "data"
-        where = {
-            "chunk_index": row.get(f"{prefix}/chunk_index"),
-            "file_index": row.get(f"{prefix}/file_index"),
-            "episode_chunk": number // int(self.info.get("chunks_size", 1000)),
-            "episode_index": number,
-            "video_key": video_key,
-        }
-        return self.folder / str(self.info["video_path" if video_key else "data_path"]).format(**where)
-
-
-def open_listing(folder: Path) -> Listing:
-    """Read the description and the rows. Raises DatasetError where they are missing, damaged or of another version."""
-    path = folder / INFO_PATH
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-        version = info["codebase_version"]
-        if version not in VERSIONS:
-            raise DatasetError(f"{path}: format {version!r}; valid: {', '.join(VERSIONS)}")
-        lacking = [key for key in ("features", "data_path", "fps") if key not in info]
-        if lacking:
-            raise DatasetError(f"{path} lacks {', '.join(lacking)}")
-        if version == "v3.0":
-            files = sorted(folder.glob("meta/episodes/*/*.parquet"))
-            rows = [row for file in files for row in pq.read_table(file).to_pylist()]
-        else:
-            lines = (folder / "meta" / "episodes.jsonl").read_text(encoding="utf-8").splitlines()
-            rows = [json.loads(line) for line in lines if line.strip()]
-        return Listing(folder, info, tuple(sorted(rows, key=lambda row: row["episode_index"])))
-    except FileNotFoundError as error:
-        raise DatasetError(f"no data set at {folder}: {error.filename} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DatasetError(f"{folder} is damaged: {error!r}") from error
 
 
 def faults(listing: Listing) -> Iterator[tuple[int, str]]:
@@ -89,7 +37,7 @@ def faults(listing: Listing) -> Iterator[tuple[int, str]]:
             yield number, table
             continue
         frames = table.filter(pc.equal(table["episode_index"], number))
-        yield from ((number, text) for text in _faults_of(listing, row, frames))
+        yield from ((number, text) for text in (*faults_of(listing, row, frames), *_late(listing, frames)))
         for key in listing.keys("video"):
             video = listing.path(row, key)
             expected[video, key] = expected.get((video, key), 0) + row["length"]
@@ -98,27 +46,40 @@ def faults(listing: Listing) -> Iterator[tuple[int, str]]:
     yield from _short_videos(listing, expected)
 
 
-def _faults_of(listing: Listing, row: dict[str, Any], frames: pa.Table) -> Iterator[str]:
+def faults_of(
+    listing: Listing, row: dict[str, Any], frames: pa.Table, keys: Sequence[str] | None = None
+) -> Iterator[str]:
+    """Yield what is wrong with the frames of an episode, in the features `keys` or in all."""
     if len(frames) != row["length"]:
         yield f"{len(frames)} frames, and its row says {row['length']}"
     if len(frames) < 2:
         yield "fewer than two frames"
         return
-    if not [text for text in row.get("tasks") or [] if text.strip()]:
+    if not listing.texts(row):
         yield "no task text"
-    due = np.arange(len(frames)) / listing.info["fps"]
+    for key in listing.features if keys is None else keys:
+        if listing.features[key]["dtype"].startswith("float") and key in frames.column_names:
+            yield from _bad_numbers(key, frames[key], listing.features[key]["shape"])
+
+
+def _bad_numbers(key: str, column: pa.ChunkedArray, shape: Sequence[int]) -> Iterator[str]:
+    """Yield the first frame of another width, or with a number that is not finite."""
+    width = int(np.prod(shape, dtype=int))
+    for i, cell in enumerate(column.to_pylist()):
+        value = np.asarray(cell, dtype=np.float64)
+        if value.size != width:
+            yield f"frame {i}: {key} is width {value.size}, valid {list(shape)}"
+            return
+        if not np.isfinite(value).all():
+            yield f"frame {i}: {key} is {cell}"[:200]
+            return
+
+
+def _late(listing: Listing, frames: pa.Table) -> Iterator[str]:
+    due = np.arange(len(frames)) / listing.fps
     off = np.flatnonzero(np.abs(frames["timestamp"].to_numpy() - due) > TIME_TOLERANCE)
-    if len(off):
+    if len(frames) > 1 and len(off):
         yield f"frame {off[0]}: timestamp is not frame_index / fps"
-    for key, feature in listing.info["features"].items():
-        if feature["dtype"].startswith("float") and key in frames.column_names:
-            values = np.array(frames[key].to_pylist(), dtype=object)
-            widths = [np.size(value) for value in values]
-            wrong = [i for i, width in enumerate(widths) if width != int(np.prod(feature["shape"]))]
-            bad = wrong or [i for i, v in enumerate(values) if not np.isfinite(np.asarray(v, dtype=np.float64)).all()]
-            if bad:
-                what = f"width {widths[bad[0]]}, valid {feature['shape']}" if wrong else f"{values[bad[0]]}"
-                yield f"frame {bad[0]}: {key} is {what}"[:200]
 
 
 def _short_videos(listing: Listing, expected: dict[tuple[Path, str], int]) -> Iterator[tuple[int, str]]:
