@@ -50,6 +50,16 @@ requirement_files() { # the files under requirements/ that apply here, in the or
   command -v cmake >/dev/null || echo cmake
 }
 
+hardware_stage() { # the driver of a Franka, of which there are wheels for x86_64 alone; everything else runs without it
+  local wanted
+  wanted=$(digest <requirements/hardware.txt)
+  fresh hardware "$wanted" && return
+  announce
+  say "    requirements/hardware.txt"
+  (pip_install pip-hardware --only-binary :all: -r requirements/hardware.txt) || say "    the driver of a Franka is left out; its tests are skipped"
+  stamp hardware "$wanted"
+}
+
 packages_stage() {
   local name wanted build options
   build=$(torch_build)

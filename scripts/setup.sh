@@ -87,8 +87,8 @@ engines_stage() { # compiles the shipped policies' networks for this processor i
   stamp engines "$wanted"
 }
 
-stages=(system python packages graphics build engines)
-titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "headless graphics" "workspace" "policies compiled for this processor")
+stages=(system python packages hardware graphics build engines)
+titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "drivers" "headless graphics" "workspace" "policies compiled for this processor")
 mkdir -p "$LOGS"
 exec 9>"$ROOT/.cache/setup.lock"
 flock -n 9 || { say "another set-up of this clone is running; waiting for it"; flock 9; }

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 from vla_core.settings import SettingsError
-from vla_sim.run.trajectory import TrajectoryPoint
+from vla_core.trajectory.spline import TrajectoryPoint
 from vla_sim.settings import Settings
 from vla_sim.task.task import FAMILIES, TaskError
 from vla_sim.world.scene import BLOCKS, BOWL

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from vla_sim.run.trajectory import TrajectoryPoint
+from vla_core.trajectory.spline import TrajectoryPoint
 from vla_sim.task.task import HOLD_TIME, SuccessTest, Task, TaskError
 from vla_sim.world.scene import BLOCK_HALF, BOWL
 

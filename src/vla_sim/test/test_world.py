@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vla_core.robot import load_robot_config
-from vla_sim.run.trajectory import TrajectoryPoint
+from vla_core.trajectory.spline import TrajectoryPoint
 from vla_sim.world.robots import ROBOTS, UnknownRobotError, get_robot
 from vla_sim.world.world import World
 

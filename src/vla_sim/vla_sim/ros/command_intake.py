@@ -5,11 +5,11 @@ from collections import Counter
 
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
+from vla_core.ros.trajectory import age_from_msg, points_from_msg
+from vla_core.trajectory.checks import CommandError, Joints, check_trajectory
+from vla_core.trajectory.spline import TrajectoryPoint
 
-from vla_sim.ros.messages import age_from_msg, points_from_msg
 from vla_sim.run.clock import LoopClock
-from vla_sim.run.commands import CommandError, Joints, check_trajectory
-from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.world.simulation import Simulation
 
 WARN_PERIOD_S = 2.0

@@ -5,16 +5,13 @@ from array import array
 from collections.abc import Mapping
 
 import numpy as np
-from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, Quaternion
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Header
-from trajectory_msgs.msg import JointTrajectory
 from vla_core.ros.time import time_from_ns
 
 from vla_msgs.msg import SceneState
-from vla_sim.run.commands import ReceivedPoint
 from vla_sim.run.loops import Shot
 from vla_sim.world.simulation import JointReading, SceneReading
 
@@ -68,30 +65,6 @@ def camera_info_to_msg(shot: Shot, frame: str) -> CameraInfo:
     message.r = np.eye(3).ravel().tolist()
     message.p = np.pad(shot.intrinsics, ((0, 0), (0, 1))).ravel().tolist()
     return message
-
-
-def points_from_msg(message: JointTrajectory) -> list[ReceivedPoint]:
-    """The points, unchecked."""
-    return [
-        ReceivedPoint(
-            _seconds(point.time_from_start),
-            tuple(point.positions),
-            tuple(point.velocities),
-            tuple(point.accelerations),
-        )
-        for point in message.points
-    ]
-
-
-def age_from_msg(message: JointTrajectory, now_ns: int) -> float:
-    """How long ago [s] the trajectory starts by its stamp; 0 for one without a stamp, which starts at once."""
-    stamp = message.header.stamp
-    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-    return (now_ns - stamp_ns) * 1e-9 if stamp_ns else 0.0
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.sec + duration.nanosec * 1e-9
 
 
 def status_to_msg(name: str, warning: str, values: Mapping[str, object]) -> DiagnosticStatus:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from vla_core.trajectory.checks import Joints
+from vla_core.trajectory.spline import TrajectoryPoint
 
-from vla_sim.run.commands import Joints
-from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.task.task import FAMILIES, SuccessTest, Task, TaskError, parse_task
 from vla_sim.world.camera import Camera
 from vla_sim.world.layout import Layout, sample_layout, sample_task

@@ -11,9 +11,9 @@ from itertools import count
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from vla_core.trajectory.spline import JointSpline, TrajectoryPoint
 
 from vla_sim.run.realtime import DelayLine
-from vla_sim.run.trajectory import JointSpline, TrajectoryPoint
 from vla_sim.world.robots import SimRobot, get_robot
 from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, TIMESTEP, body_name, build_scene
 

@@ -21,8 +21,8 @@ from vla_core.action import ActionChunk
 from vla_core.observation_map.camera import Camera as MapCamera
 from vla_core.robot import load_robot_config
 from vla_core.rotation import Pose
+from vla_core.trajectory.spline import TrajectoryPoint
 from vla_policy.policy import Observation
-from vla_sim.run.trajectory import TrajectoryPoint
 from vla_sim.world.camera import Camera
 from vla_sim.world.world import World
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,14 +41,23 @@ class JointSpline:
         self._rest(np.asarray(position, dtype=np.float64).copy())
 
     def _rest(self, position: Array) -> None:
-        self._knots = [_Knot(-np.inf, position, np.zeros_like(position), np.zeros_like(position))]
+        self._set([_Knot(-np.inf, position, np.zeros_like(position), np.zeros_like(position))])
+
+    def _set(self, knots: list[_Knot]) -> None:
+        self._knots = knots
+        self._times = [knot.time for knot in knots]
+
+    @property
+    def end(self) -> float:
+        """Time of the last point [s]; minus infinity at rest."""
+        return self._times[-1]
 
     def follow(self, now: float, points: tuple[TrajectoryPoint, ...]) -> None:
         """Replace what is being followed at `now` [s]; no points: stop at the desired state."""
         knots = [_Knot(now + p.time_from_start, p.positions, p.velocities, p.accelerations) for p in points]
         if not knots or knots[0].time > now:
             knots.insert(0, _Knot(now, *self._state(now)))
-        self._knots = knots
+        self._set(knots)
 
     def sample(self, now: float) -> tuple[Array, Array]:
         """Desired position and velocity at `now` [s]; after the last point the position is held at zero velocity."""
@@ -55,13 +65,12 @@ class JointSpline:
         return position, velocity
 
     def _state(self, now: float) -> tuple[Array, Array, Array]:
-        while len(self._knots) > 1 and now >= self._knots[1].time:
-            self._knots.pop(0)
-        first = self._knots[0]
+        i = max(0, bisect_right(self._times, now) - 1)
+        first = self._knots[i]
         zero = np.zeros_like(first.q)
-        if len(self._knots) == 1:
+        if i + 1 == len(self._knots):
             return first.q, (first.qd if now <= first.time else zero), zero
-        last = self._knots[1]
+        last = self._knots[i + 1]
         span = max(last.time - first.time, 1e-6)
         return _between(first, last, span, (now - first.time) / span)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_sim.run.commands import LIMIT_MARGIN, CommandError, Joints, ReceivedPoint, check_trajectory
+from vla_core.trajectory.checks import LIMIT_MARGIN, CommandError, Joints, ReceivedPoint, check_trajectory
 
 NAMES = ("a", "b", "c")
 JOINTS = Joints(NAMES, np.full(3, -2.0), np.full(3, 2.0))

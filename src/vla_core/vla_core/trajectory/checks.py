@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_sim.run.trajectory import TrajectoryPoint
+from vla_core.trajectory.spline import TrajectoryPoint
 
 Array = NDArray[np.float64]
 LIMIT_MARGIN = 0.02  # [rad] or [m] by which a position may pass a joint's stop: rounding, not intent

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from vla_sim.run.trajectory import JointSpline, TrajectoryPoint
+from vla_core.trajectory.spline import JointSpline, TrajectoryPoint
 
 JOINTS = 3
 VALUES = arrays(np.float64, JOINTS, elements=st.floats(-3, 3))
