@@ -37,14 +37,14 @@ def drive(bench: Bench, delays: list[float], steps: int = 1) -> tuple[np.ndarray
 def test_a_fast_policy_gets_what_the_settings_say(steps: int) -> None:
     rng, budget = np.random.default_rng(0), LatencyBudget(ControllerSettings())
     for k in range(40):
-        budget.note(0.2 * k, 0.2 * k + rng.uniform(0.05, 0.24))
+        budget.note(0.2 * k, 0.2 * k + rng.uniform(0.05, 0.24), 0.2 * steps)
         assert budget.timing(0.2, steps) == Timing(0.3, 0.2)
 
 
 def test_a_fixed_budget_stays() -> None:
     budget = LatencyBudget(ControllerSettings(latency="fixed", latency_budget=0.28))
     for k in range(20):
-        budget.note(float(k), k + 1.0)
+        budget.note(float(k), k + 1.0, 0.2)
         assert budget.timing(0.2, 1) == Timing(0.28, 0.2)
     assert budget.delay == pytest.approx(1.0)
 
@@ -70,19 +70,27 @@ def test_a_chunk_that_lasts_until_the_next_one_is_followed_at_its_own_pace(fr3: 
 def test_one_late_chunk_changes_nothing_and_a_slow_policy_counts_at_once() -> None:
     budget = LatencyBudget(ControllerSettings())
     for k in range(16):
-        budget.note(0.2 * k, 0.2 * k + (0.9 if k == 9 else 0.1))
+        budget.note(0.2 * k, 0.2 * k + (0.9 if k == 9 else 0.1), 0.2)
     assert budget.timing(0.2, 1) == Timing(0.3, 0.2)
     times = [20.0 + 0.6 * k for k in range(4)]
     budgets = []
     for stamp in times:
-        budget.note(stamp, stamp + 0.6)
+        budget.note(stamp, stamp + 0.6, 0.2)
         budgets.append(budget.timing(0.2, 1).budget)
     assert budgets[-1] > 1.2
     for k in range(200):  # and fast again: it falls slowly, to what the settings say
-        budget.note(30.0 + 0.2 * k, 30.1 + 0.2 * k)
+        budget.note(30.0 + 0.2 * k, 30.1 + 0.2 * k, 0.2)
         budgets.append(budget.timing(0.2, 1).budget)
     assert np.all(np.diff(budgets[5:]) >= -1.2 * 0.2)
     assert budgets[-1] == 0.3
+
+
+def test_a_camera_that_pauses_is_not_a_slow_policy() -> None:
+    budget, stamp = LatencyBudget(ControllerSettings()), 0.0
+    for pause in [0.2] * 6 + [1.8, 0.2, 0.2, 1.9, 0.2]:
+        stamp += pause
+        budget.note(stamp, stamp + 0.1, 0.2)
+        assert budget.timing(0.2, 1) == Timing(0.3, 0.2)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -35,7 +35,7 @@ def judge(chunk: ActionChunk, context: GateContext) -> AcceptedChunk | Refusal:
         if refusal is not None:
             return refusal
     latency = context.latency
-    latency.note(chunk.stamp, context.now)
+    latency.note(chunk.stamp, context.now, len(chunk.steps) * chunk.period)
     plan = schedule(chunk, context.now, latency.timing(chunk.period, steps_of(chunk)), latency.most_late)
     if not plan.indices:
         reason = f"all {plan.late} steps were due before {context.now:.3f} s; the stamp is {chunk.stamp:.3f} s"

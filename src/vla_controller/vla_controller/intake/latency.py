@@ -59,11 +59,16 @@ class LatencyBudget:
         """Delay [s] from a chunk's stamp to its arrival, the 90th percentile; NaN before the first."""
         return float(np.percentile(self._delays, _SHARE)) if self._delays else float("nan")
 
-    def note(self, stamp: float, now: float) -> None:
-        """Take note of a chunk of ``stamp`` [s] that came at ``now`` [s]; of the same one only once."""
+    def note(self, stamp: float, now: float, lasts: float) -> None:
+        """Take note of a chunk of ``stamp`` [s] that came at ``now`` [s]; of the same one only once.
+
+        ``lasts`` [s] is how long its steps last. A policy that waits longer than that between one chunk and the
+        observation of the next one had nothing to look at: such a pause is not its speed.
+        """
         if stamp == self._stamp:
             return
-        delay, since = now - stamp, now - self._stamp
+        pause = max(0.0, stamp - self._noted - lasts) if np.isfinite(self._noted) else 0.0
+        delay, since = now - stamp, now - self._stamp - pause
         self._delays.append(delay)
         if 0.0 < since <= 2.0 * self._most:
             self._lasting.append(since)
