@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from vla_core.settings import SettingsError
 from vla_policy.errors import ConfigurationError
 from vla_policy.serve.access import Tokens, tls_context
 from vla_policy.serve.settings import ServeSettings
-from vla_policy.serve.testing import CountingPolicy, ask, client, inputs, serving_policy, without
+from vla_policy.serve.testing import CountingPolicy, ask, client, inputs, make_certificates, serving_policy, without
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 
@@ -64,26 +63,6 @@ def test_only_whole_tokens_of_the_scheme_pass(tmp_path: Path) -> None:
     for wrong in (str(path), str(tmp_path / "none")):
         with pytest.raises(ConfigurationError, match="one token a line"):
             Tokens.read(wrong)
-
-
-def make_certificates(folder: Path) -> None:
-    """An authority `ca`, which signs `server` for localhost and `client`; `stranger` signed itself."""
-
-    def run(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
-
-    def authority(name: str) -> None:
-        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
-        run("req", "-x509", *key, "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2")
-
-    authority("ca")
-    authority("stranger")
-    for name in ("server", "client"):
-        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
-        run("req", *key, "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / "extension").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
-        signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "extension")
-        run("x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
 
 
 def context(folder: Path, own: str = "", authority: str = "ca") -> ssl.SSLContext:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -113,3 +115,23 @@ def ask(connection: ClientConnection, message: Mapping[str, Any] | bytes | str) 
 def without(key: str) -> dict[str, Any]:
     """Return a message that lacks a key."""
     return {name: value for name, value in inputs().items() if name != key}
+
+
+def make_certificates(folder: Path) -> None:
+    """Write an authority `ca`, which signs `server` for localhost and `client`; `stranger` signed itself (openssl)."""
+
+    def run(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    def authority(name: str) -> None:
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
+        run("req", "-x509", *key, "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2")
+
+    authority("ca")
+    authority("stranger")
+    for name in ("server", "client"):
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
+        run("req", *key, "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / "extension").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        signer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "extension")
+        run("x509", "-req", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
