@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,9 +19,12 @@ import pytest
 from vla_policy.errors import ConfigurationError, ServerRefusedError, UnavailableError
 from vla_policy.remote.credentials import Credentials
 from vla_policy.remote.protocols import make_server
+from vla_policy.remote.server import RemoteServer, Reply
 from vla_policy.serve.testing import make_certificates
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl to make certificates")
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="needs the program openssl to make certificates"
+)
 SECURE = {"ws": "wss", "http": "https", "grpc": "grpcs"}
 PATIENCE_S = 20.0
 
@@ -80,6 +84,11 @@ def credentials(folder: Path, authority: str = "ca", own: str = "", token: str =
     return Credentials(token, ca_file=str(folder / f"{authority}.pem"), **files)
 
 
+def use(server: RemoteServer, inputs: dict[str, Any]) -> Reply:
+    server.connect(PATIENCE_S)
+    return server.infer(inputs, PATIENCE_S)
+
+
 @pytest.mark.parametrize("protocol", ["openpi", "act", "lerobot"])
 def test_both_sides_show_a_certificate(policy_servers: ModuleType, certificates: Path, protocol: str) -> None:
     with (
@@ -87,31 +96,24 @@ def test_both_sides_show_a_certificate(policy_servers: ModuleType, certificates:
         behind_tls(server.url, certificates, mutual=True) as address,
     ):
         with closing(make_server(address, credentials(certificates, own="client"))) as client:
-            client.connect(PATIENCE_S)
-            reply = client.infer(policy_servers.inputs(protocol, 3.0), PATIENCE_S)
+            reply = use(client, policy_servers.inputs(protocol, 3.0))
             assert np.ravel(reply.actions)[0] == pytest.approx(3.0)
         with (
             closing(make_server(address, credentials(certificates))) as nobody,
             pytest.raises((ServerRefusedError, UnavailableError)),
         ):
-            nobody.connect(PATIENCE_S)
-            nobody.infer(policy_servers.inputs(protocol, 3.0), PATIENCE_S)
+            use(nobody, policy_servers.inputs(protocol, 3.0))
 
 
 @pytest.mark.parametrize("protocol", ["openpi", "act", "lerobot"])
 def test_a_server_of_another_authority_is_refused(
     policy_servers: ModuleType, certificates: Path, protocol: str
 ) -> None:
-    with (
-        policy_servers.running(protocol) as server,
-        behind_tls(server.url, certificates, mutual=False) as address,
-    ):
-        with (
-            closing(make_server(address, credentials(certificates, authority="stranger"))) as client,
-            pytest.raises(ServerRefusedError, match="the encrypted connection failed"),
-        ):
-            client.connect(PATIENCE_S)
-            client.infer(policy_servers.inputs(protocol, 3.0), PATIENCE_S)
+    running = policy_servers.running(protocol)
+    with running as server, behind_tls(server.url, certificates, mutual=False) as address:
+        client = make_server(address, credentials(certificates, authority="stranger"))
+        with closing(client), pytest.raises(ServerRefusedError, match="the encrypted connection failed"):
+            use(client, policy_servers.inputs(protocol, 3.0))
 
 
 def test_files_that_are_none_are_refused_at_once(tmp_path: Path) -> None:
