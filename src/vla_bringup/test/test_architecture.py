@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "vla_bringup": {"vla_core"},
     "vla_doctor": {"vla_core"},
     "vla_hardware": {"vla_core"},
+    "vla_console": {"vla_core", "vla_msgs", "vla_operator.commands", "vla_operator.errors"},
     "vla_demo": {"vla_core", "vla_msgs", "vla_bringup"},
 }
 

@@ -19,6 +19,7 @@ NODES = {
     "controller_node": ("vla_controller.controller_node", {}, "/vla/controller_status"),
     "policy_node": ("vla_policy.policy_node", {"policy": "expert"}, "/vla/action_chunk"),
     "recorder_node": ("vla_recorder.recorder_node", {}, "/recorder_node/status"),
+    "console_node": ("vla_console.console_node", {"port": "0"}, "/vla/text_command"),
     "simulator_node": ("vla_sim.simulator_node", {}, "/sim/scene_state"),
 }
 ROUND = (

@@ -91,6 +91,10 @@ ARGUMENTS = (
         "",
         "Folder of recorded episodes: recorder_node runs, and `vla record` tells it what; empty: none.",
     ),
+    Argument("console", "true", "true: the operator's page in a browser, on this machine alone.", BOOLEAN, kind=bool),
+    Argument(
+        "console_port", "8600", "TCP port of the page; the next free one where taken.", kind=int, low=0, high=65535
+    ),
     Argument("wrist_camera", "false", "true: the simulated wrist camera runs whatever the map.", BOOLEAN, kind=bool),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
     Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
@@ -228,6 +232,14 @@ STACK = (
             **SIM_TIME,
         },
         needs="recordings",
+    ),
+    Node(
+        "vla_console",
+        "console_node",
+        on_exit=OnExit.RESTART,
+        config="console_node.yaml",
+        parameters={**ROBOT, "port": FromArgument("console_port"), **SIM_TIME},
+        when={"console": (True,)},
     ),
     Node(  # a job and no parameter of a node: what restarts must not give it again
         "vla_operator",

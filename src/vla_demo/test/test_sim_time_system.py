@@ -27,7 +27,14 @@ A_DAY_S = 86_400  # simulated time starts at zero
 def test_the_expert_succeeds_on_simulated_time(factor: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in private_environment(os.environ, os.getpid()).items():
         monkeypatch.setenv(name, text)
-    words = (f"instruction:={TASK}", "policy:=expert", "seed:=3", "sim_time:=true", f"real_time_factor:={factor}")
+    words = (
+        f"instruction:={TASK}",
+        "policy:=expert",
+        "seed:=3",
+        "sim_time:=true",
+        "console:=false",
+        f"real_time_factor:={factor}",
+    )
     context = Context()
     rclpy.init(context=context)
     node = rclpy.create_node("sim_time_listener", context=context)

@@ -78,7 +78,7 @@ class Cell:
 
 @pytest.fixture
 def cell(tmp_path) -> Iterator[Cell]:
-    commands = [(str(find_vla_up()), "policy:=expert", f"namespace:={name}") for name in NAMESPACES]
+    commands = [(str(find_vla_up()), "policy:=expert", f"namespace:={name}", "console:=false") for name in NAMESPACES]
     left, right = (GraphProcess(command, tmp_path / f"{command[-1][11:]}.log") for command in commands)
     with left, right:
         made = Cell()

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     from vla_demo.ros.period import measure  # only now: rclpy reads the environment
 
-    words = [f"robot:={options.robot}", "sim:=mujoco", f"policy:={options.policy}"]
+    words = [f"robot:={options.robot}", "sim:=mujoco", f"policy:={options.policy}", "console:=false"]
     words += [f"checkpoint:={options.checkpoint}"] if options.checkpoint else []
     result: dict[str, Any] = {
         "cores": os.cpu_count(),

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from vla_demo.ros.teleop import measure  # only now: rclpy reads the environment
 
         words = [f"robot:={options.robot}", "sim:=mujoco", "policy:=expert", f"controller_rate:={options.rate}"]
+        words += ["console:=false"]
         rows = measure(words, options.rate, options.trials, options.out.with_suffix(".log"))
     except (GraphEndedError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -95,7 +95,7 @@ def _demo(options: argparse.Namespace) -> int:
     progress = Progress(recording, len(plans))
     video = None if options.no_video else _video(recording, options.policy, len(plans), out)
     try:
-        _run(options, plans, recording, progress, log=out / "graph.log", video=video)
+        _run(options, plans, recording, progress, log=out / "graph.log", video=video, console=True)
     except BaseException:
         if video:
             video.abandon()
@@ -137,6 +137,7 @@ def _run(
     progress: Progress,
     log: Path,
     video: LiveVideo | None,
+    console: bool = False,
 ) -> None:
     from vla_demo.ros.run import RunSettings, run  # only now: rclpy reads the environment
 
@@ -150,6 +151,7 @@ def _run(
         start_timeout_s=options.start_timeout,
         log=log,
         pictures=video is not None,
+        console=console,
     )
     run(settings, plans, recording, progress, video)
 

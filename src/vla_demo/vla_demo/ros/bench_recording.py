@@ -59,6 +59,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         words = (str(find_vla_up()), f"policy:={options.policy}", f"controller_rate:={RATE}", f"recordings:={folder}")
+        words += ("console:=false",)
         with GraphProcess(words, log) as graph, GraphClient(recording, False, graph.check) as client:
             os.setpriority(os.PRIO_PROCESS, 0, NICE)
             if not client.wait(lambda: not client.missing(), START_S):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vla_demo.ros.client import GraphClient
-from vla_demo.run.child import GraphEndedError, GraphProcess, find_vla_up
+from vla_demo.run.child import GraphEndedError, GraphProcess, console_address, find_vla_up
 from vla_demo.run.plans import Plan
 from vla_demo.run.progress import Progress
 from vla_demo.run.samples import Recording
@@ -37,10 +37,12 @@ class RunSettings:
     log: Path
     pictures: bool
     namespace: str = ""
+    console: bool = False  # whether a person may watch in a browser
 
     def command(self) -> tuple[str, ...]:
         """The command line that starts the graph; raises GraphEndedError where it is not built."""
-        given = {"checkpoint": self.checkpoint, "namespace": self.namespace}
+        console = str(self.console).lower()
+        given = {"checkpoint": self.checkpoint, "namespace": self.namespace, "console": console}
         words = (f"robot:={self.robot}", "sim:=mujoco", f"policy:={self.policy}", f"seed:={self.seed}")
         return (str(find_vla_up()), *words, *(f"{name}:={text}" for name, text in given.items() if text))
 
@@ -95,6 +97,8 @@ def _wait_until_ready(client: GraphClient, graph: GraphProcess, settings: RunSet
             f"end of {settings.log}:\n{graph.tail()}"
         )
     progress.say(f"the graph is ready after {time.monotonic() - start:.1f} s")
+    if address := console_address(settings.log.read_text(encoding="utf-8", errors="replace")):
+        progress.say(f"watch and stop it in a browser: {address}")
     client.stop_observing()
     refusal = client.start_viewer(VIEWER_HZ) if settings.pictures else ""
     if refusal:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,12 @@ def private_environment(environment: Mapping[str, str], process: int) -> dict[st
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         **{name: text for name, text in environment.items() if name != "ROS_DOMAIN_ID" or text.strip()},
     }
+
+
+def console_address(log: str) -> str:
+    """Return where the graph whose output is `log` serves its console; empty: nowhere."""
+    found = re.findall(r"console: (https?://\S+)", log)
+    return found[-1] if found else ""
 
 
 class GraphProcess:

@@ -8,6 +8,9 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from vla_core.settings import SettingsError
+from vla_core.tls import server_context
+
 from vla_policy.errors import ConfigurationError
 from vla_policy.serve.settings import ServeSettings
 
@@ -50,14 +53,7 @@ def tls_context(settings: ServeSettings) -> ssl.SSLContext | None:
     """
     if not settings.tls_cert:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-        if settings.client_ca:
-            context.load_verify_locations(settings.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(name for name in (settings.tls_cert, settings.tls_key, settings.client_ca) if name)
-        raise ConfigurationError(f"TLS files {files} cannot be used: {error}; valid are PEM files") from error
-    return context
+        return server_context(settings.tls_cert, settings.tls_key, settings.client_ca)
+    except SettingsError as error:
+        raise ConfigurationError(str(error)) from error
