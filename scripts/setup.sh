@@ -12,6 +12,8 @@ source "$ROOT/scripts/stages.sh"
 source "$ROOT/scripts/system.sh"
 # shellcheck source=scripts/packages.sh
 source "$ROOT/scripts/packages.sh"
+# shellcheck source=scripts/browser.sh
+source "$ROOT/scripts/browser.sh"
 # shellcheck source=scripts/interfaces.sh
 source "$ROOT/scripts/interfaces.sh"
 LOGS=$ROOT/.cache/setup
@@ -87,8 +89,8 @@ engines_stage() { # compiles the shipped policies' networks for this processor i
   stamp engines "$wanted"
 }
 
-stages=(system python packages hardware graphics build engines)
-titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "drivers" "headless graphics" "workspace" "policies compiled for this processor")
+stages=(system python packages hardware graphics build engines browser)
+titles=("system packages" "virtual environment ${VENV##*/}" "Python packages and ROS 2 $DISTRO" "drivers" "headless graphics" "workspace" "policies compiled for this processor" "a browser for the tests")
 mkdir -p "$LOGS"
 exec 9>"$ROOT/.cache/setup.lock"
 flock -n 9 || { say "another set-up of this clone is running; waiting for it"; flock 9; }

@@ -64,6 +64,7 @@ DATA = {  # not imported: files of theirs are read
 PEERS = {"openpi_client": "openpi-client"}  # only in tests; pip installs them without what they ask for
 OPTIONAL = {
     "franky",  # requirements/hardware.txt: the driver of a Franka
+    "playwright",  # requirements/browser.txt: the console's page is tested in a browser where one can be had
     "openvino",  # requirements/engine.txt: the policies run without it
     "robotic_transformer_pytorch",  # a benchmark compares with it where it is installed
 }

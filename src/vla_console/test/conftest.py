@@ -80,3 +80,104 @@ def serve():
 @pytest.fixture
 def served(serve):
     return serve()
+
+
+def sample_state(**parts):
+    """A state as console_node posts it, with what a hostile or careless person may have said in it."""
+    controller = {
+        "state": "tracking",
+        "owner": "policy",
+        "device": "",
+        "intervention": False,
+        "reason": HTML,
+        "sequence": "5",
+        "joints": [0.1, -0.2, 0.3, -2.0, 0.0, 2.0, 0.8],
+        "setpoint": [0.1] * 7,
+        "velocity": [0.2] * 7,
+        "tool": [0.5, 0.0, 0.3],
+        "gripper": 1.0,
+        "tick_ms": 50.0,
+        "compute_ms": 1.0,
+        "latency": 0.31,
+        "budget": 0.3,
+        "pace": 1.0,
+        "chunks": 4,
+        "late": 0,
+        "refusals": [{"name": "observation_too_old", "count": 3, "reason": HTML}],
+        "age": 0.02,
+        "hz": 20.0,
+    }
+    policy = {
+        "state": "running",
+        "policy": "rt1",
+        "checkpoint": "lite",
+        "instruction": HTML,
+        "sequence": "5",
+        "rate": 5.0,
+        "chunks": 4,
+        "inference_ms": 30.0,
+        "observation_age": 0.1,
+        "confidence": 0.9,
+        "legal_mass": None,
+        "refused": 0,
+        "reason": "",
+        "age": 0.1,
+        "hz": 5.0,
+    }
+    chunk = {
+        "sequence": 4,
+        "steps": 1,
+        "period": 0.2,
+        "names": ["x", "y"],
+        "tokens": [128, 40],
+        "probabilities": [0.75, 0.5],
+        "translation": [0, 0, 0],
+        "rotation": [0, 0, 0],
+        "gripper": 1.0,
+        "ends": False,
+    }
+    rest = {
+        "operator": {"age": 0.1, "hz": 5.0},
+        "recorder": None,
+        "utterance": None,
+        "task": None,
+        "plan": {"text": HTML, "id": "a"},
+        "score": {"tasks": 1, "successes": 0},
+        "question": "",
+        "time": 1.0,
+        "watchers": 1,
+        "cameras": [{"name": "front", "topic": "/front", "hz": 10.0, "age": 0.1, "problem": ""}],
+    }
+    return {"is": "state", "controller": controller, "policy": policy, "chunk": chunk, **rest, **parts}
+
+
+HTML = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+ABOUT = {
+    "is": "about",
+    "robot": "fr3",
+    "namespace": "/",
+    "joints": [f"joint{i}" for i in range(7)],
+    "lower": [-3.0] * 7,
+    "upper": [3.0] * 7,
+    "speed": [2.0] * 7,
+    "motion_budget": 0.6,
+    "linear_speed": 0.2,
+}
+
+
+@pytest.fixture
+def html():
+    """A text that does harm where it is read as HTML."""
+    return HTML
+
+
+@pytest.fixture
+def state():
+    """Makes a state."""
+    return sample_state
+
+
+@pytest.fixture
+def about():
+    """What console_node says of the robot."""
+    return ABOUT

@@ -29,7 +29,7 @@ def page(console):
 
     class Page:
         def __init__(self):
-            self.socket = connect(f"{address.replace('http', 'ws')}socket", max_size=None)
+            self.socket = connect(f"{address.replace('http', 'ws')}socket", max_size=None).__enter__()
             self.send(do="hello")
             self.seen = {}
 
@@ -93,9 +93,20 @@ def test_commands_reach_the_graph_and_are_logged_with_their_source(page, bench, 
     from std_msgs.msg import String
     from std_srvs.srv import Trigger
 
+    from vla_msgs.msg import OperatorHeartbeat
+
     bench.listen(String, "vla/text_command")
     said = bench.received["vla/text_command"]
     bench.spin(1.0)
+    page.send(
+        do="say", text="is nobody there", id=1
+    )  # a listener alone, a recorder for example, is no instruction_node
+    assert "instruction_node is silent" in page.answer(1)["text"]
+    bench.spin_until(lambda: said)
+    said.clear()
+    bench.send("vla/operator_heartbeat", OperatorHeartbeat())
+    page.until(lambda data: data["is"] == "state" and data["operator"])
+    bench.send("vla/operator_heartbeat", OperatorHeartbeat())
     page.send(do="say", text="pick up the <b>red</b> block", id=1)
     bench.spin_until(lambda: said)
     assert said[0].data == "pick up the <b>red</b> block"
@@ -173,10 +184,14 @@ def test_a_page_that_only_watched_is_lost_without_a_command(page, bench):
 def test_sound_reaches_speech(page, bench):
     import struct
 
-    from vla_msgs.msg import AudioChunk
+    from vla_msgs.msg import AudioChunk, Utterance
 
     bench.listen(AudioChunk, "vla/audio")
-    page.until(lambda data: data["is"] == "offers" and data["speech"] and not bench.spin(0.05))
+    page.until(lambda data: data["is"] == "offers" and not data["speech"])
+    speech = bench.node.create_publisher(Utterance, "vla/utterance", 1)
+    page.until(lambda data: data["is"] == "offers" and data["speech"])
+    bench.node.destroy_publisher(speech)
+    bench.spin(0.5)
     page.socket.send(struct.pack("<II3h", 16000, 1, 5, -5, 6))
     bench.spin_until(lambda: bench.received["vla/audio"])
     chunk = bench.received["vla/audio"][0]

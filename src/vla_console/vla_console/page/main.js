@@ -99,7 +99,7 @@ link.on("state", (state) => {
   cameras.state(state.cameras, state.time);
   drive.state(state.controller);
   panels.chips(state);
-  panels.facts(state);
+  panels.facts(state, given);
   panels.tokens(state.chunk);
   panels.joints(about, state.controller);
   panels.score(state);

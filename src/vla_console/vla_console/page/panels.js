@@ -18,10 +18,12 @@ export function chips(state) {
   show(at("chip-gate"), fresh ? `refuses: ${fresh}` : silent(controller) ? "–" : "open", fresh ? "warn" : "");
 }
 
-export function facts(state) {
+export function facts(state, given) {
   const { controller: c, policy: p, operator, task } = state;
+  const last = given[given.length - 1];
+  const lacking = last && !last.stop ? [["policy_node", p], ["controller_node", c]].filter(([, part]) => part && BigInt(part.sequence) < BigInt(last.sequence)).map(([name]) => name) : [];
   const table = [
-    ["Doing", p?.instruction || "nothing"],
+    ["Doing", lacking.length ? `not taken by ${lacking.join(" and ")}: ${last.text}` : p?.instruction || "nothing"],
     ["Policy", p ? `${p.policy} ${p.checkpoint.split("/").pop()}` : "no report"],
     ["", p?.reason || (p ? `${number(p.inference_ms, 0)} ms inference, observation ${number(p.observation_age, 2)} s old` : "")],
     ["Confidence", p ? `${number(p.confidence, 2)} tokens, legal mass ${number(p.legal_mass, 2)}, ${p.refused} refused` : ""],
@@ -55,7 +57,7 @@ function refusals(controller) {
     const text = `${ordered[i].count}× ${ordered[i].name}: ${ordered[i].reason}`;
     if (row.textContent === text) return;
     row.className = "";
-    row.replaceChildren(make("span", { className: "tag", textContent: `${ordered[i].count}× ` }), make("span", { className: "tag", textContent: `${ordered[i].name}: ` }), ordered[i].reason);
+    row.replaceChildren(make("span", { textContent: `${ordered[i].count}× ` }), make("span", { className: "tag", textContent: `${ordered[i].name}: ` }), ordered[i].reason);
   });
   return fresh;
 }

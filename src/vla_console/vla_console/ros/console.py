@@ -45,7 +45,7 @@ class ConsoleNode(ManagedNode):
         self._view = GraphView(self)
         self._cameras = Cameras(self, settings.camera_rate, settings.jpeg_quality, self._hub.post)
         self.releases.callback(self._cameras.close)
-        self._operations = GraphOperations(self, settings, lambda: robot.base_frame)
+        self._operations = GraphOperations(self, settings, robot.base_frame, lambda: self._view.age("operator"))
         server = ConsoleServer(settings, self._hub, self._operations, self.get_logger().info)
         self.address = self.releases.enter_context(serving(server))
         self._hub.post("about", json.dumps({"is": "about", **self._about(robot)}))

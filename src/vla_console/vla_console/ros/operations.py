@@ -25,15 +25,16 @@ from vla_msgs.srv import Ask as AskSrv
 from vla_msgs.srv import StartRecording
 
 SERVICE_S, DISK_S, MODEL_S = 3.0, 25.0, 60.0  # [s] for an answer: of the controller, the recorder, the policy's model
+SILENT_S = 2.0  # [s] after which instruction_node, which reports 5 times a second, is not there
 RELIABLE = QoSProfile(depth=10)
 
 
 class GraphOperations:
     """Publishers and clients of the commands."""
 
-    def __init__(self, node: Node, settings: ConsoleSettings, frame: Callable[[], str]) -> None:
-        """`frame`: returns the robot's base frame, empty while it is unknown."""
-        self._node = node
+    def __init__(self, node: Node, settings: ConsoleSettings, frame: str, heard: Callable[[], float | None]) -> None:
+        """`frame`: the robot's base frame; `heard`: returns the age of instruction_node's latest sign of life [s]."""
+        self._node, self._heard = node, heard
         self._texts = node.create_publisher(String, "vla/text_command", RELIABLE)
         self._sounds = node.create_publisher(AudioChunk, "vla/audio", QoSProfile(depth=50))
         self._replies = node.create_publisher(Bool, "vla/speech/answer", RELIABLE)
@@ -74,8 +75,8 @@ class GraphOperations:
             self._hear(source, Sound(16000, talking=False, samples=b""))
 
     def listens(self) -> bool:
-        """Return whether speech_node takes the page's sound."""
-        return self._sounds.get_subscription_count() > 0
+        """Return whether speech_node is there for the page's sound."""
+        return self._node.count_publishers("vla/utterance") > 0
 
     def offers(self) -> list[str]:
         """Return the actions whose service is there, and `ask`."""
@@ -89,8 +90,9 @@ class GraphOperations:
             raise ConsoleError(str(error)) from error
         self._check_active(command.kind is CommandKind.STOP)
         self._texts.publish(String(data=text))
-        if not self._texts.get_subscription_count():
-            raise ConsoleError("instruction_node is not there: nobody has heard it")
+        age = self._heard()  # a recorder listens too: subscriptions say nothing
+        if age is None or age > SILENT_S:
+            raise ConsoleError("instruction_node is silent: nobody has heard it, and the arm halts by itself")
         return f"given: {command.text}"
 
     def _act(self, command: Act) -> Awaitable[str]:

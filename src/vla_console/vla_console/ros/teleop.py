@@ -10,7 +10,6 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from geometry_msgs.msg import Twist, Vector3
@@ -39,8 +38,8 @@ class _Hand:
 class TeleopLink:
     """Publishes vla_msgs/TeleopCommand for every page that drives, under a name of its own."""
 
-    def __init__(self, node: Node, settings: ConsoleSettings, frame: Callable[[], str]) -> None:
-        """`frame`: returns the robot's base frame, empty while it is unknown."""
+    def __init__(self, node: Node, settings: ConsoleSettings, frame: str) -> None:
+        """`frame`: the robot's base frame."""
         self._node, self._settings, self._frame = node, settings, frame
         self._publisher = node.create_publisher(TeleopCommand, "vla/teleop_command", RELIABLE)
         self._hands: dict[str, _Hand] = {}
@@ -49,20 +48,19 @@ class TeleopLink:
         """Pass a page's wish on. Raises ConsoleError for one that came too late, or that cannot be passed on."""
         hand = self._hands.setdefault(source, _Hand(self._device(source)))
         age = self._age(hand, wish.at)
-        base = self._frame()
-        held = wish.held and active and bool(base)
+        held = wish.held and active
         if held != hand.held:
             self._node.get_logger().info(f"{source}: {'takes' if held else 'lets go of'} the arm")
         hand.held = held
         if wish.held and not held:
-            raise ConsoleError("the arm cannot be driven: controller_node has not reported, or the console is inactive")
+            raise ConsoleError("console_node is inactive: the arm cannot be driven")
         if held and age > TOO_OLD_S:
             raise ConsoleError(f"a command was {age:.2f} s on its way; valid: {TOO_OLD_S:g} s")
         message = TeleopCommand(device=hand.device, held=held, gripper=wish.gripper)
         moves = any((*wish.linear, *wish.angular))
         message.drive = TeleopCommand.DRIVE_TWIST if held and moves else TeleopCommand.DRIVE_NONE
         message.twist = self._twist(wish)
-        message.header.frame_id = "tool" if wish.frame == "tool" else base
+        message.header.frame_id = "tool" if wish.frame == "tool" else self._frame
         message.header.stamp = time_from_seconds(self._node.get_clock().now().nanoseconds * 1e-9 - age)
         self._publisher.publish(message)
         return ""
@@ -74,7 +72,7 @@ class TeleopLink:
             return
         self._node.get_logger().warning(f"{source}: lost while it drove; the arm stops")
         message = TeleopCommand(device=hand.device, held=True, drive=TeleopCommand.DRIVE_NONE, gripper=math.nan)
-        message.header.frame_id = self._frame()
+        message.header.frame_id = self._frame
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 

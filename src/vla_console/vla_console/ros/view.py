@@ -108,6 +108,10 @@ class GraphView:
         found["time"] = finite(self._node.get_clock().now().nanoseconds * 1e-9, 4)
         return found
 
+    def age(self, key: str) -> float | None:
+        """Return the age of the latest message of a node [s]; None before the first."""
+        return self._topics[key].meter.age(time.monotonic())
+
     def diagnostics(self) -> list[Data]:
         """Return every diagnosis, the worst first."""
         now, order = time.monotonic(), {"error": 0, "warn": 1, "stale": 2, "ok": 3}
