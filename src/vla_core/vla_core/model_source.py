@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ class ModelSource:
     def is_urdf(self) -> bool:
         """Whether the description is a URDF; otherwise it is a MuJoCo model."""
         return bool(self.topic or self.text) or self.file.endswith((URDF, XACRO))
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the file, from which its meshes are found; None for a topic."""
+        return None if self.topic else self.path().parent
 
     @property
     def name(self) -> str:
@@ -104,20 +110,22 @@ def read_urdf(path: Path) -> str:
     return done.stdout
 
 
-def mesh_path(name: str, urdf: Path) -> Path | None:
-    """Return the file that a URDF at `urdf` names as mesh, or None where it is not on this machine.
+def mesh_path(name: str, folder: Path) -> Path | None:
+    """Return the file that a URDF in `folder` names as mesh, or None where it is not on this machine.
 
-    `package://P/…` is looked for in the folders above the URDF named P, then in the Python package P.
+    `package://P/…` is looked for in a folder P above or beside the URDF, then in the Python package P.
     """
     plain = name.removeprefix("file://")
     found = re.fullmatch(r"package://([^/]+)/(.+)", plain)
     if found is None:
-        candidates = [urdf.parent / plain]
+        candidates = [folder / plain]
     else:
         package, rest = found.groups()
-        above = [folder for folder in urdf.resolve().parents if folder.name == package]
-        beside = [folder / package for folder in urdf.resolve().parents if (folder / package).is_dir()]
-        candidates = [folder / rest for folder in (*above, *beside)]
+        above = (folder.resolve(), *folder.resolve().parents)
+        candidates = [place / rest for place in above if place.name == package]
+        candidates += [place / package / rest for place in above]
+        with suppress(DescriptionError):
+            candidates.append(package_folder(package) / rest)
     return next((path for path in candidates if path.is_file()), None)
 
 

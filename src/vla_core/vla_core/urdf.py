@@ -8,6 +8,7 @@ kinematics are MuJoCo's own import of the same text; tests hold the two equal.
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,15 +128,27 @@ def parse_urdf(text: str) -> Tree:
     Raises:
         UrdfError: the text is not XML, or its joints form no tree of declared links.
     """
-    try:
-        robot = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise UrdfError(f"robot_description is not XML: {error}") from error
+    robot = urdf_element(text)
     if robot.tag != "robot":
         raise UrdfError(f"robot_description has the root element <{robot.tag}>; valid: <robot>")
     joints = tuple(_joint(element) for element in robot.findall("joint"))
     links = [element.get("name", "") for element in robot.findall("link")]
     return Tree(_root(links, joints), joints)
+
+
+def urdf_element(text: str) -> Element:
+    """Return the root element of a URDF; prefixes that it does not declare, which ROS's parsers take, are declared.
+
+    Raises:
+        UrdfError: the text is not XML.
+    """
+    used = set(re.findall(r"[<\s]([A-Za-z_][\w.-]*):[\w.-]+[\s=>/]", text)) - {"xmlns", "xml"}
+    missing = [prefix for prefix in sorted(used) if f"xmlns:{prefix}" not in text]
+    names = "".join(f' xmlns:{prefix}="urn:{prefix}"' for prefix in missing)
+    try:
+        return ElementTree.fromstring(re.sub(r"<robot\b", f"<robot{names}", text, count=1) if names else text)
+    except ElementTree.ParseError as error:
+        raise UrdfError(f"robot_description is not XML: {error}") from error
 
 
 def _joint(element: Element) -> Joint:

@@ -4,21 +4,14 @@
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ElementTree
-from xml.etree.ElementTree import Element
 
 import mujoco
 from vla_core.model_source import DescriptionError
 from vla_core.robot import RobotConfig, RobotConfigError
 from vla_core.urdf import FIXED, SLIDING, Joint, Limit, Tree, UrdfError, parse_urdf
+from vla_core.urdf_text import reduced_urdf
 
 _ROUNDING = 1e-3  # [rad], [rad/s] by which the robot file's limits may exceed the description's
-_COMPILER = {
-    "fusestatic": "false",  # links on fixed joints keep their names
-    "strippath": "false",
-    "boundmass": "0.001",  # masses play no part in kinematics, but MuJoCo asks for them
-    "boundinertia": "0.000001",
-}
 
 
 def urdf_spec(config: RobotConfig) -> mujoco.MjSpec:
@@ -34,7 +27,7 @@ def urdf_spec(config: RobotConfig) -> mujoco.MjSpec:
         check_chain(config, tree)
     except (DescriptionError, UrdfError) as error:
         raise RobotConfigError(f"{config.robot}: {source.name}: {error}") from error
-    return mujoco.MjSpec.from_string(reduced_urdf(text, tree, config.base_frame))
+    return mujoco.MjSpec.from_string(reduced_urdf(text, config.base_frame))
 
 
 def check_chain(config: RobotConfig, tree: Tree) -> None:
@@ -90,30 +83,3 @@ def usable_limit(joint: Joint) -> Limit:
             f"joint {joint.name!r} has no <limit lower=… upper=… velocity=…/>, which every revolute joint needs"
         )
     return joint.limit
-
-
-def reduced_urdf(text: str, tree: Tree, base: str) -> str:
-    """Return the URDF of what hangs on link `base`, which becomes the root: links and joints alone."""
-    robot = ElementTree.fromstring(text)
-    below = _below(tree, base)
-    reduced = Element("robot", {"name": robot.get("name", "robot")})
-    compiler = ElementTree.SubElement(reduced, "mujoco")
-    ElementTree.SubElement(compiler, "compiler", _COMPILER)
-    for link in robot.findall("link"):
-        if link.get("name") in below:
-            ElementTree.SubElement(reduced, "link", {"name": link.get("name", "")})
-    for joint in robot.findall("joint"):
-        parent = joint.find("parent")
-        if parent is not None and parent.get("link") in below:
-            kept = ElementTree.SubElement(reduced, "joint", dict(joint.attrib))
-            kept.extend(child for child in joint if child.tag in ("parent", "child", "origin", "axis", "limit"))
-    return ElementTree.tostring(reduced, encoding="unicode")
-
-
-def _below(tree: Tree, base: str) -> set[str]:
-    below, grown = {base}, True
-    while grown:
-        more = {joint.child for joint in tree.joints if joint.parent in below} - below
-        below |= more
-        grown = bool(more)
-    return below

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import mujoco
 import numpy as np
-from vla_core.robot import RobotConfig, load_robot_config
+from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
+
+from vla_sim.world.urdf_robot import table_facts, tool_and_camera, urdf_spec
 
 
 class UnknownRobotError(ValueError):
@@ -180,14 +182,37 @@ _MODELS: dict[str, dict[str, Any]] = {
 ROBOTS: tuple[str, ...] = tuple(_MODELS)  # names of the robots with a simulated model
 
 
+def _load_urdf(config: RobotConfig) -> mujoco.MjSpec:
+    """Any arm whose robot file names a URDF with two prismatic fingers."""
+    spec, gripper = urdf_spec(config), config.gripper
+    travel = (gripper.finger_position(0.0), gripper.finger_position(1.0))
+    _add_fingers(spec, (gripper.joint, gripper.mimic_joint), travel, damping=20.0)
+    _add_tool(spec.body(config.model.tcp_body), *tool_and_camera(config))
+    return spec
+
+
 @cache
 def get_robot(name: str) -> SimRobot:
     """Return the simulated robot of that name, with the facts of its robot file.
+
+    Besides the robots with a model here, any whose robot file, by name or path, has a URDF as its description.
 
     Raises:
         UnknownRobotError: no model of that robot; the text lists the valid names.
         RobotConfigError: its robot file is missing or invalid.
     """
-    if name not in _MODELS:
-        raise UnknownRobotError(f"unknown robot {name!r}; valid: {', '.join(sorted(_MODELS))}")
-    return SimRobot(config=load_robot_config(name), **_MODELS[name])
+    if name in _MODELS:
+        return SimRobot(config=load_robot_config(name), **_MODELS[name])
+    try:
+        config = load_robot_config(name)
+    except RobotConfigError as error:
+        if "unknown robot" in str(error):
+            valid = ", ".join(sorted(_MODELS))
+            raise UnknownRobotError(f"unknown robot {name!r}; valid: {valid}, or a robot file with a URDF") from error
+        raise
+    if not config.model.is_urdf or config.model.topic:
+        raise UnknownRobotError(
+            f"the simulator has no model of {name!r}; valid: {', '.join(sorted(_MODELS))}, or a robot file whose model "
+            "is the file of a URDF"
+        )
+    return SimRobot(config=config, load=partial(_load_urdf, config), **table_facts(config))

@@ -19,7 +19,6 @@ from vla_controller.refusals import Refusal
 from vla_controller.settings import ControllerSettings
 from vla_core.action import ActionChunk
 from vla_core.observation_map.camera import Camera as MapCamera
-from vla_core.robot import load_robot_config
 from vla_core.rotation import Pose
 from vla_core.trajectory.spline import TrajectoryPoint
 from vla_policy.policy import Observation
@@ -63,7 +62,7 @@ class Lockstep:
         """
         self.world = world
         self.settings = settings or LockstepSettings()
-        config, period = load_robot_config(world.robot.name), self.settings.controller_period
+        config, period = world.robot.config, self.settings.controller_period
         self.controller = ArmController(config, period, self.settings.controller)
         self.setpoints: list[Setpoint] = []  # since `start`
         self._ticks = round(self.settings.policy_period / self.settings.controller_period)
