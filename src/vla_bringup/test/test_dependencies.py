@@ -67,6 +67,7 @@ OPTIONAL = {
     "franky",  # requirements/hardware.txt: the driver of a Franka
     "playwright",  # requirements/browser.txt: the console's page is tested in a browser where one can be had
     "openvino",  # requirements/engine.txt: the policies run without it
+    "ray",  # requirements/fleet.txt: vla serve --engine ray
     "robotic_transformer_pytorch",  # a benchmark compares with it where it is installed
 }
 INDIRECT = {"num2words"}  # transformers' processor of SmolVLM asks for it

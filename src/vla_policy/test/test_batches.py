@@ -25,6 +25,8 @@ from vla_policy.rt2.options import Options
 from vla_policy.rt2.policy import RT2Policy
 from vla_policy.rt2.prompt import prompt
 from vla_policy.rt2.vocabulary import Strategy, build_vocabulary
+from vla_policy.serve.batcher import Made
+from vla_policy.serve.fleet.turns import Recollection, ReplicaSessions
 
 INSTRUCTIONS = ("pick up the red block", "push the blue block to the left", "put the green block into the bowl, now")
 FRAMES = 4
@@ -134,6 +136,20 @@ def test_a_bad_row_fails_alone(rt1: RT1Policy, rt2_models: ModuleType) -> None:
             np.testing.assert_array_equal(chunk.tokens, lone.infer(observe(0.0, good + 1)).tokens)
         if policy is rt1:
             assert isinstance(made[1], ObservationError)
+
+
+def test_a_replica_continues_a_history_of_rt1_that_another_one_began(rt1: RT1Policy) -> None:
+    assert rt1.history == 2
+    robot, alone = Recollection("a", rt1.history), rt1.session()
+    robot.begin(INSTRUCTIONS[0])
+    alone.reset(INSTRUCTIONS[0])
+    replicas = [ReplicaSessions(rt1, 4), ReplicaSessions(rt1, 4)]
+    for number in range(6):
+        observation = observe(0.2 * number, number)
+        (made,) = replicas[number // 4].infer([robot.turn(observation, complete=number == 4)])
+        robot.done(observation)
+        assert isinstance(made, Made)
+        np.testing.assert_array_equal(made.chunk.tokens, alone.infer(observation).tokens)
 
 
 class Counter(Policy):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The narrow interface between a policy and whatever runs it, free of ROS and of any network library."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from vla_core.observation_map.observation_map import ObservationMap
 
 from vla_policy.action.motion_limits import MotionLimits
 from vla_policy.ahead import Ahead
-from vla_policy.errors import ConfigurationError, InstructionError, ObservationError, PolicyError
+from vla_policy.errors import ConfigurationError, InferenceError, InstructionError, ObservationError, PolicyError
 
+LOG = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
@@ -133,6 +135,11 @@ class Policy(ABC):
     camera_names: tuple[str, ...] = ()  # cameras that it reads by name; the first camera needs none
 
     @property
+    def history(self) -> int:
+        """How many observations before the latest one its actions depend on."""
+        return 0
+
+    @property
     def image_size(self) -> tuple[int, int] | None:
         """(height, width) [px] that `infer` wants, or None where any size will do."""
         return None
@@ -176,7 +183,8 @@ class Policy(ABC):
         """Infer for several robots: what `infer` of each session returns for its observation, or the error it raises.
 
         sessions: this policy or what its `session` made, none twice. A policy that can computes all rows in one pass;
-        the default calls one after the other. Any other error than PolicyError is raised, and concerns all.
+        any other error than PolicyError is then raised, and concerns all. The default calls one after the other, and
+        what one raises concerns that one alone.
         """
         return [_outcome(session, seen) for session, seen in zip(sessions, observations, strict=True)]
 
@@ -211,3 +219,11 @@ def _outcome(session: Policy, observation: Observation) -> ActionChunk | PolicyE
         return session.infer(observation)
     except PolicyError as error:
         return error
+    except Exception as error:  # a policy is a plug-in
+        return failure(session, error)
+
+
+def failure(policy: Policy, error: Exception) -> InferenceError:
+    """Log what a policy raised beside the errors of its interface, and return it as one of them."""
+    LOG.error("policy %s failed", policy.name, exc_info=error)
+    return InferenceError(f"policy {policy.name} failed: {type(error).__name__}: {error}")

@@ -96,6 +96,11 @@ class RT1Policy(BatchPolicy):
         return self._config.given_size
 
     @property
+    def history(self) -> int:
+        """The frames that it sees beside the latest one."""
+        return self._config.history - 1
+
+    @property
     def checkpoint(self) -> str:
         """The folder that was loaded."""
         return self._source

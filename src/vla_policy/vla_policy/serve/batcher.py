@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -12,10 +11,9 @@ from dataclasses import dataclass, field
 
 from vla_core.action import ActionChunk
 
-from vla_policy.errors import InferenceError, PolicyError, UnavailableError
-from vla_policy.policy import Observation, Policy
+from vla_policy.errors import PolicyError, UnavailableError
+from vla_policy.policy import Observation, Policy, failure
 
-LOG = logging.getLogger(__name__)
 RECENT_S = 1.0  # [s] a robot that was silent for longer is not waited for
 
 
@@ -129,7 +127,7 @@ class Batcher:
         except PolicyError as error:
             return error
         except Exception as error:  # a policy is a plug-in: whatever it raises ends its task, never the server
-            return self._failed(error)
+            return failure(self._policy, error)
         return None
 
     def _inferred(self, jobs: Sequence[Job]) -> Sequence[ActionChunk | PolicyError]:
@@ -140,11 +138,7 @@ class Batcher:
         except Exception as error:  # as in `_begun`; of several robots only the one at fault is to suffer
             if len(jobs) > 1:
                 return [self._inferred([job])[0] for job in jobs]
-            return [self._failed(error)]
-
-    def _failed(self, error: Exception) -> PolicyError:
-        LOG.error("policy %s failed", self._policy.name, exc_info=error)
-        return InferenceError(f"policy {self._policy.name} failed: {type(error).__name__}: {error}")
+            return [failure(self._policy, error)]
 
 
 def _fail(job: Job, error: PolicyError) -> None:

@@ -26,11 +26,12 @@ from vla_policy.errors import ConfigurationError, PolicyError
 from vla_policy.loading import OPTIONS, load_policy, policy_settings
 from vla_policy.registry import available
 from vla_policy.serve.engine import Engine, LocalEngine
+from vla_policy.serve.fleet.plan import read_plan
 from vla_policy.serve.server import PolicyServer
-from vla_policy.serve.settings import ServeSettings
+from vla_policy.serve.settings import RAY, ServeSettings
 from vla_policy.settings import Settings
 
-POLICY_OPTIONS = ("checkpoint", "device", "threads", *OPTIONS, "narrow")
+POLICY_OPTIONS = ("checkpoint", "device", "threads", *(name for name in OPTIONS if name != "engine"), "narrow")
 REFUSED, FAILED = 2, 1  # exit statuses
 
 
@@ -66,6 +67,8 @@ def serve(arguments: argparse.Namespace) -> None:
     own = map_of_checkpoint(arguments.checkpoint)
     observation_map = bound_map(settings.map or own, arguments.policy, arguments.robot)
     options = {name: getattr(arguments, name) for name in POLICY_OPTIONS}
+    if settings.engine != RAY:
+        options["engine"] = settings.engine
     engine = make_engine(settings, policy_settings(arguments.policy, arguments.robot, **options))
     try:
         asyncio.run(_until_signal(PolicyServer(engine, observation_map, settings, arguments.robot), settings))
@@ -88,6 +91,10 @@ def bound_map(name: str, policy: str, robot: str) -> ObservationMap:
 
 def make_engine(settings: ServeSettings, policy: Settings) -> Engine:
     """Load what computes. Raises PolicyError."""
+    if settings.engine == RAY:
+        from vla_policy.serve.fleet.ray_engine import RayEngine  # Ray is optional
+
+        return RayEngine(policy, read_plan(settings.fleet), settings.max_batch, settings.max_wait_ms / 1e3)
     return LocalEngine(load_policy(policy), settings.max_batch, settings.max_wait_ms / 1e3)
 
 

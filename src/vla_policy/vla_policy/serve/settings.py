@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from vla_core.settings import SettingsError, check_settings, setting
 
+from vla_policy.settings import ENGINES
+
+RAY = "ray"
+
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
@@ -14,6 +18,13 @@ class ServeSettings:
 
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 for every network")
     port: int = setting(8000, "TCP port; 0 for any free one", 0, 65535)
+    engine: str = setting(
+        "auto",
+        "what computes: PyTorch (eager), OpenVINO, or replicas of a Ray Serve application (ray); "
+        "auto: what is prepared in this process",
+        choices=(*ENGINES, RAY),
+    )
+    fleet: str = setting("", "YAML file: how many replicas, and what each has, for --engine ray; empty for one")
     map: str = setting("", "observation map: name or file; empty for the one named after the policy")
     token_file: str = setting("", "file with tokens, one a line, of which each client must send one")
     tls_cert: str = setting("", "PEM file with the server's certificate; with tls_key it serves wss://")
@@ -29,5 +40,7 @@ class ServeSettings:
         check_settings(self)
         if bool(self.tls_cert) != bool(self.tls_key):
             raise SettingsError("tls_cert and tls_key belong together; valid are both or neither")
+        if self.fleet and self.engine != RAY:
+            raise SettingsError(f"fleet is for --engine {RAY}; engine is {self.engine}")
         if self.client_ca and not self.tls_cert:
             raise SettingsError("client_ca needs an encrypted connection; valid with tls_cert and tls_key")
