@@ -47,7 +47,9 @@ def base(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(make_dataset: Callable[..., Path], tmp_path: Path) -> Callable[..., int]:
     data = str(make_dataset(size=SIZE))
-    return lambda *words: main(["train", "rt2", "--data", data, "--out", str(tmp_path / "run"), *QUICK, *words])
+    return lambda *words: main(
+        ["train", "rt2", "--data", data, "--labels", "expert", "--out", str(tmp_path / "run"), *QUICK, *words]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,16 @@ def test_a_report_goes_into_the_model_card_once(
 ) -> None:
     from vla_training.cli import main
 
-    words = ["--data", str(make_dataset(size=(32, 48))), "--out", str(tmp_path / "run"), "--steps", "1"]
+    words = [
+        "--labels",
+        "expert",
+        "--data",
+        str(make_dataset(size=(32, 48))),
+        "--out",
+        str(tmp_path / "run"),
+        "--steps",
+        "1",
+    ]
     assert main(["train", "rt2", *words, "--images", "1", "--samples", "1", "--threads", "1"]) == 0
     folder, report = tmp_path / "run" / "checkpoint", summarise("yes", "", "fr3", 1, asked[1])
     add_answered(folder, report)

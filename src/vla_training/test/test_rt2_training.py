@@ -28,6 +28,7 @@ from vla_training.rt2.trainer import RT2Trainer, base_model
 from vla_training.run.run_log import VALIDATION_LOG, read
 
 SIZE = (32, 48)
+EXPERT = ["--labels", "expert"]
 QUICK = ["--images", "2", "--samples", "2", "--threads", "1", "--report-every", "1", "--validate-every", "50"]
 
 
@@ -38,7 +39,9 @@ def data(make_dataset: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path) -> Callable[..., int]:
-    return lambda *words: main(["train", "rt2", "--data", str(data), "--out", str(tmp_path / "run"), *QUICK, *words])
+    return lambda *words: main(
+        ["train", "rt2", "--data", str(data), "--out", str(tmp_path / "run"), *QUICK, *EXPERT, *words]
+    )
 
 
 def test_a_run_trains_goes_on_and_gives_a_checkpoint_that_loads(

@@ -217,7 +217,7 @@ def test_a_faulty_episode_can_be_left_out(tmp_path: Path, capsys: pytest.Capture
         (["--map", "rt1"], "map rt1 has 11"),
         (["--map", "rt1", "--unit", "rad"], "valid with it are none of --action"),
         (["--camera", "wrist"], "has no camera wrist"),
-        (["--rate", "30"], "valid is --rate up to 15"),
+        (["--policy-rate", "30"], "valid is --policy-rate up to 15"),
         (["--robot", "r2d2"], "r2d2"),
     ],
 )

@@ -16,7 +16,7 @@ from vla_policy.rt1.proprio import COLUMN
 
 from vla_training.rt2 import card as rt2_card
 from vla_training.run.arguments import Parser
-from vla_training.run.card_text import LIMITS, measured_table, validation_table, write_files
+from vla_training.run.card_text import LIMITS, RECORDED_LIMITS, measured_table, validation_table, write_files
 from vla_training.run.errors import TrainingError
 
 CARD, DATA = "README.md", "card.json"
@@ -24,10 +24,6 @@ CONVERTED_LIMITS = (
     "It knows Google's robot, its camera at the head and the objects of its training; for another arm, camera or table "
     "it has to be fine-tuned. Ranges and order of the actions are those of the published RT-1: the checkpoint does not "
     "tell its own. The controller's limits and its safety gate stay responsible for what moves."
-)
-RECORDED_LIMITS = (
-    "It knows the robot, the camera and the tasks of its data, and nothing else. The controller's limits and its "
-    "safety gate stay responsible for what moves."
 )
 _NEEDED = ("policy", "robot", "seed", "success_rate", "interval_95", "per_family", "episodes")
 _VALIDATION = {

@@ -46,17 +46,10 @@ from vla_training.run.train_state import STATE_FILE
 def assemble(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, device: str) -> RT2Trainer:
     """Return the trainer of `vla train rt2`'s arguments. Raises TrainingError and PolicyError."""
     settings = make_settings(arguments, recipe)
-    if arguments.lora and arguments.vocabulary == Strategy.NEW.value:
-        raise TrainingError("--vocabulary new and --lora: new tokens would never be trained; valid are the others")
     backend = load_base(arguments.base, data.image_size, device, settings.seed, bool(arguments.lora))
     info = _agreed(arguments, recipe, data, backend)
     template = info.prompt
-    if arguments.base == SMALL:
-        keep_words(backend)
-    if arguments.freeze_vision:
-        freeze_vision(backend.model)
-    if arguments.lora:
-        add_lora(backend, arguments.lora, vision=not arguments.freeze_vision)
+    prepare(arguments, backend)
     labels = ActionLabels(info.action_space)
     encode = TextEncoder(backend.tokenizer)
     train, held_out = split_by_episode(data.table.episode, settings.validation)
@@ -66,7 +59,7 @@ def assemble(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Rob
     scenes = SceneSource(data.table, held_out, template, encode)  # asked also where they are not trained
     if arguments.scene_questions:
         texts.append((SceneSource(data.table, train, template, encode), 1.0))
-    texts += [(_on_disk(path, backend, template, encode), 1.0) for path in arguments.texts]
+    texts += [(on_disk(path, backend, template, encode), 1.0) for path in arguments.texts]
     if settings.robot_share < 1.0 and not texts:
         raise TrainingError("no image-text data: give --texts, or --robot-share 1 for robot data alone")
     mixture = Mixture(robot, texts, settings.robot_share)
@@ -74,6 +67,16 @@ def assemble(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: Rob
     trainer = RT2Trainer(backend, info, mixture, settings, arguments.out, grounding)
     trainer.held_out = HeldOut(data.table, held_out, robot, labels, scenes)
     return trainer
+
+
+def prepare(arguments: argparse.Namespace, backend: VlmBackend) -> None:
+    """Freeze what is not trained, and add LoRA's matrices. The model has all its tokens."""
+    if arguments.base == SMALL:
+        keep_words(backend)
+    if arguments.freeze_vision:
+        freeze_vision(backend.model)
+    if arguments.lora:
+        add_lora(backend, arguments.lora, vision=not arguments.freeze_vision)
 
 
 def _agreed(arguments: argparse.Namespace, recipe: Mapping[str, Any], data: RobotData, backend: VlmBackend) -> RT2Info:
@@ -122,7 +125,8 @@ def _made(
     return replace(info, control={**info.control, "decode": decode})
 
 
-def _on_disk(path: Path, backend: VlmBackend, template: PromptTemplate, encode: TextEncoder) -> ImageTextSource:
+def on_disk(path: Path, backend: VlmBackend, template: PromptTemplate, encode: TextEncoder) -> ImageTextSource:
+    """An image-text set, without what the model cannot read. Raises TrainingError where nothing is left."""
     items, left_out = fitting(read_image_text(path), backend, template, encode)
     if left_out:
         say(f"{path}: {left_out} texts are too long for the model or hold its control tokens, and are left out")
@@ -132,7 +136,9 @@ def _on_disk(path: Path, backend: VlmBackend, template: PromptTemplate, encode: 
 
 
 def make_settings(arguments: argparse.Namespace, recipe: Mapping[str, Any]) -> RT2Settings:
-    """The hyperparameters."""
+    """The hyperparameters. Raises TrainingError for arguments that contradict each other."""
+    if arguments.lora and arguments.vocabulary == Strategy.NEW.value:
+        raise TrainingError("--vocabulary new and --lora: new tokens would never be trained; valid are the others")
     names = ("steps", "images", "samples", "robot_share", "seed", "bf16", "report_every", "validate_every")
     values = {name: getattr(arguments, name) for name in names}
     values |= {name: recipe[name] for name in ("rate", "soft_bins", "read_back", "grounding")}

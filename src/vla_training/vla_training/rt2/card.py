@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vla_training.run.card_text import LIMITS, measured_table, validation_table, write_files
+from vla_training.run.card_text import LIMITS, RECORDED_LIMITS, measured_table, validation_table, write_files
 from vla_training.run.errors import TrainingError
 
 CARD, DATA, INFO = "README.md", "card.json", "rt2.json"
 _VALIDATION = {
+    "error": "mean error of a column, as a share of its range",
+    "switch": "share of the columns that switch, as a gripper, that are right",
     "step_mm": "mean error of a step's component [mm]",
     "gripper": "share of gripper commands that are right",
     "terminate": "share of terminate decisions that are right",
@@ -64,8 +66,7 @@ def render(info: Mapping[str, Any], config: Mapping[str, Any], card: Mapping[str
     lines = [
         f"# RT-2 ({config.get('model_type', '?')}) for {robot}",
         "",
-        "A vision-language-action policy for the simulated table-top of vla_sim: a picture and an instruction to one "
-        "arm action, a picture and a question to an answer, with the same weights.",
+        _subject(control),
         "",
         f"- model: `{(config.get('architectures') or ['?'])[0]}` of transformers",
         f"- action: {len(space['dimensions'])} dimensions of {space['bins']} bins, one step of "
@@ -86,9 +87,22 @@ def render(info: Mapping[str, Any], config: Mapping[str, Any], card: Mapping[str
         "",
         "## Limits",
         "",
-        LIMITS,
+        RECORDED_LIMITS if "actions" in control else LIMITS,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _subject(control: Mapping[str, Any]) -> str:
+    if "actions" in control:
+        told = {"map": "stand in observation_map.yaml", "numbers": "are told by nothing: a map of your own has to"}
+        return (
+            "A vision-language-action policy trained on recorded actions: a picture and an instruction to one action. "
+            f"What the columns of state and action are {told.get(control['actions'], '')}."
+        )
+    return (
+        "A vision-language-action policy for the simulated table-top of vla_sim: a picture and an instruction to one "
+        "arm action, a picture and a question to an answer, with the same weights."
+    )
 
 
 def _training(facts: Mapping[str, Any]) -> list[str]:

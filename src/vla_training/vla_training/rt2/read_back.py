@@ -10,6 +10,8 @@ training it reads translations far beside the truth, and has to look. Decoding s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from vla_policy.action.space import ActionSpace
@@ -20,13 +22,15 @@ from vla_training.rt2.token_loss import SOFTENED
 
 
 class ReadBack:
-    """`spread`: standard deviation [bins] of what is read around the truth; 0 reads the truth."""
+    """`spread`: standard deviation [bins] of what is read around the truth of dimensions `read`; 0: the truth."""
 
-    def __init__(self, space: ActionSpace, vocabulary: ActionVocabulary, spread: float) -> None:
+    def __init__(
+        self, space: ActionSpace, vocabulary: ActionVocabulary, spread: float, read: Sequence[str] = SOFTENED
+    ) -> None:
         self._ids, self._spread = torch.tensor(vocabulary.ids), spread
         self._bins = torch.full((max(vocabulary.ids) + 1,), -1)
         self._bins[self._ids] = torch.arange(len(vocabulary.ids))
-        self._read = torch.tensor([space.index(name) for name in SOFTENED if name in space.names])
+        self._read = torch.tensor([space.index(name) for name in read if name in space.names])
 
     def __call__(self, ids: Tensor, batch: PackedBatch) -> Tensor:
         """Token ids (B, L) of a batch with other bins where it reads translations; torch's random numbers."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,12 +15,18 @@ SOFTENED = ("x", "y", "z")
 
 
 class TokenLoss:
-    """`soft_bins`: standard deviation in bins of a Gaussian over neighbouring bins; 0 is the plain loss."""
+    """`soft_bins`: deviation [bins] of a Gaussian over neighbouring bins of dimensions `softened`; 0: plain loss."""
 
-    def __init__(self, space: ActionSpace, vocabulary: ActionVocabulary, soft_bins: float = 0.0) -> None:
+    def __init__(
+        self,
+        space: ActionSpace,
+        vocabulary: ActionVocabulary,
+        soft_bins: float = 0.0,
+        softened: Sequence[str] = SOFTENED,
+    ) -> None:
         self._ids = torch.tensor(vocabulary.ids)
         self._bin_of = {token: index for index, token in enumerate(vocabulary.ids)}
-        self._softened = torch.tensor([space.index(name) for name in SOFTENED if name in space.names])
+        self._softened = torch.tensor([space.index(name) for name in softened if name in space.names])
         self._soft_bins = soft_bins
 
     def __call__(self, logits: Tensor, targets: Tensor, dims: Tensor) -> Tensor:

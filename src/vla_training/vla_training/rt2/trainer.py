@@ -25,7 +25,7 @@ from vla_training.rt2.read_back import ReadBack
 from vla_training.rt2.samples.grounding import Grounding
 from vla_training.rt2.samples.samples import Group, Source
 from vla_training.rt2.settings import RT2Settings
-from vla_training.rt2.token_loss import TokenLoss
+from vla_training.rt2.token_loss import SOFTENED, TokenLoss
 from vla_training.run.loop import Figures, TrainingLoop
 
 HeldOutFigures = Callable[["RT2Trainer"], Figures]
@@ -42,8 +42,12 @@ class RT2Trainer(TrainingLoop):
         settings: RT2Settings,
         folder: Path,
         grounding: Grounding | None = None,
+        softened: Sequence[str] = SOFTENED,
     ) -> None:
-        """The model is trained in place; parameters that need no gradient stay as they are."""
+        """The model is trained in place; parameters that need no gradient stay as they are.
+
+        softened: dimensions whose neighbouring bins mean nearly the same.
+        """
         self.backend, self.info, self.folder = backend, info, folder
         self.settings: RT2Settings = settings
         self.network: nn.Module = backend.model
@@ -51,8 +55,8 @@ class RT2Trainer(TrainingLoop):
         self.collate: Collator = collator(backend, info.prompt.suffix)
         self.held_out: HeldOutFigures | None = None
         self._mixture, self._grounding = mixture, grounding
-        self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins)
-        self._read_back = ReadBack(info.action_space, info.vocabulary, settings.read_back)
+        self._loss = TokenLoss(info.action_space, info.vocabulary, settings.soft_bins, softened)
+        self._read_back = ReadBack(info.action_space, info.vocabulary, settings.read_back, softened)
         width = int(backend.model.config.get_text_config().hidden_size)
         self._probe = OffsetProbe(width).to(backend.device) if grounding is not None else None
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)

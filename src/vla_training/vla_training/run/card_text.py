@@ -14,6 +14,11 @@ LIMITS = (
     "robot. The controller's limits and its safety gate stay responsible for what moves."
 )
 
+RECORDED_LIMITS = (
+    "It knows the robot, the camera and the tasks of its data, and nothing else. The controller's limits and its "
+    "safety gate stay responsible for what moves."
+)
+
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """Write each file of a folder, by name, in one piece."""

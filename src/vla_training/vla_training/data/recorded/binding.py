@@ -196,8 +196,8 @@ def _by_features(listing: Listing, choices: Choices, robot: RobotConfig | None, 
 def _check_rate(listing: Listing, rate: float) -> None:
     if not 0.0 < rate <= listing.fps * 1.001:
         raise TrainingError(
-            f"{listing.folder} has {listing.fps:g} frames a second, the policy {rate:g} Hz; valid is --rate up to "
-            f"{listing.fps:g}"
+            f"{listing.folder} has {listing.fps:g} frames a second, the policy {rate:g} Hz; valid is "
+            f"--policy-rate up to {listing.fps:g}"
         )
 
 

@@ -92,7 +92,7 @@ def choices_of(arguments: argparse.Namespace) -> Choices:
         raise TrainingError(
             "--map says what the columns are; valid with it are none of --action, --state, --rotation …"
         )
-    return Choices(arguments.map, arguments.robot, arguments.camera, arguments.rate_hz, meaning)
+    return Choices(arguments.map, arguments.robot, arguments.camera, arguments.policy_rate, meaning)
 
 
 def _warn(bindings: Sequence[Binding], report: Callable[[str], None]) -> None:

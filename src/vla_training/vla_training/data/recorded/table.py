@@ -113,7 +113,7 @@ def _check_alike(bindings: Sequence[Binding]) -> None:
         if abs(other.rate / first.rate - 1.0) > 1e-3:
             raise TrainingError(
                 f"{other.listing.folder} is taken at {other.rate:g} Hz, {first.listing.folder} at {first.rate:g} Hz; "
-                "--rate says one for all"
+                "--policy-rate says one for all"
             )
 
 

@@ -18,7 +18,7 @@ def add_recorded_arguments(parser: argparse.ArgumentParser) -> None:
     add("--map", default="", help="observation map of all sets: name or file (default: the one that a set carries)")
     add("--robot", default="", help="robot whose joints these are (default: the set's, where it has a robot file)")
     add("--camera", default="", help="which camera the policy sees (default: the first)")
-    add("--rate", dest="rate_hz", type=float, default=0.0, metavar="HZ", help="of the policy (default: the map's, else "
+    add("--policy-rate", type=float, default=0.0, metavar="HZ", help="of the policy (default: the map's, else "
         "5 Hz or the set's own)")  # fmt: skip
     add("--skip-faulty", action="store_true", help="leave faulty episodes out, with a message for each")
     says = parser.add_argument_group("what a set without a map cannot tell").add_argument

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from vla_policy.action.presets import RT2_TABLETOP
 from vla_policy.action.space import ActionSpace
 from vla_policy.errors import VocabularyError
@@ -32,6 +35,7 @@ _RECIPE = ("rate", "soft_bins", "read_back", "grounding")
 OF_BASE = "base"  # the prompt of a base that is an RT-2 checkpoint
 POLICY_PERIOD = 0.2  # [s] of the data sets
 _VISION = ("vision", "visual")  # in the names of an image encoder's weights
+_ASKED = "State: {state} Q: what action should the robot take to {instruction}?"
 _STATE_MARGIN = 0.05  # of the range that is seen, on either side
 
 
@@ -39,8 +43,8 @@ def small_prompt(table: FrameTable) -> PromptTemplate:
     """RT-2's prompt after the robot's state, whose range is that of the data; a plan is the task in plain words."""
     low, high = table.proprio.min(axis=0), table.proprio.max(axis=0)
     margin = _STATE_MARGIN * (high - low)
-    bounds = [tuple(round(float(v), 4) for v in edge) for edge in (low - margin, high + margin)]
-    asked = "State: {state} Q: what action should the robot take to {instruction}?"
+    asked = _ASKED
+    bounds = _bounds(low - margin, high + margin)
     return PromptTemplate(
         SMALL,
         f"{asked} A:",
@@ -51,14 +55,23 @@ def small_prompt(table: FrameTable) -> PromptTemplate:
     )
 
 
+def state_prompt(names: tuple[str, ...], low: NDArray[np.floating], high: NDArray[np.floating]) -> PromptTemplate:
+    """The same without plans, for a state of these names, low and high each (n,)."""
+    return PromptTemplate(SMALL, f"{_ASKED} A:", "Q: {question} A:", state=StateFormat(names, *_bounds(low, high)))
+
+
+def _bounds(low: NDArray[np.floating], high: NDArray[np.floating]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(round(float(v), 4) for v in low), tuple(round(float(v), 4) for v in high)
+
+
 def small_prompt_words() -> str:
     """The words of the small model's prompt, for its vocabulary."""
     return "state q a what action should the robot take to"
 
 
-def read_prompt(name: str, table: FrameTable) -> PromptTemplate:
-    """A template by name, `small`, or a JSON file. Raises ConfigurationError or TrainingError."""
-    if name == SMALL:
+def read_prompt(name: str, table: FrameTable | None = None) -> PromptTemplate:
+    """A template by name, `small` with a table, or a JSON file. Raises ConfigurationError or TrainingError."""
+    if name == SMALL and table is not None:
         return small_prompt(table)
     if not name.endswith(".json"):
         return prompt(name)
@@ -68,18 +81,21 @@ def read_prompt(name: str, table: FrameTable) -> PromptTemplate:
         raise TrainingError(f"prompt file {name}: {error}") from error
 
 
-def load_base(base: str, image_size: tuple[int, int], device: str, seed: int, lora: bool = False) -> VlmBackend:
+def load_base(
+    base: str, image_size: tuple[int, int], device: str, seed: int, lora: bool = False, texts: Sequence[str] = ()
+) -> VlmBackend:
     """The model to be trained, `small` or what `find_checkpoint` finds. Raises CheckpointError for what is no
     vision-language model.
 
-    lora: leave its weights in the type in which they are stored, for they stay as they are.
+    lora: leave its weights in the type in which they are stored, for they stay as they are; texts: instructions whose
+    words a small model must know, by default those of the simulator's tasks.
     """
     torch.manual_seed(seed)
     if base != SMALL:
         backend = VlmBackend.load(find_checkpoint(base, ""), device, "auto" if lora else "float32")
         backend.model.requires_grad_(not lora)
         return backend
-    sentences = [text for task in ALL_TASKS for text in training_sentences(task)]
+    sentences = texts or [text for task in ALL_TASKS for text in training_sentences(task)]
     model, processor = build_small_vlm([*sentences, *all_words(), small_prompt_words()], image_size)
     freeze_small(model)
     return VlmBackend(model.to(device), processor)
