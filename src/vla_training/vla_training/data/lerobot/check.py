@@ -114,9 +114,9 @@ def describe(listing: Listing) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "vla data check") -> int:
     """Entry point of `vla data check`; returns 0, or 1 when an episode is faulty."""
-    parser = Parser(prog="vla data check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of the data set")
     parser.add_argument("--info", action="store_true", help="only say what it holds")
     options = parser.parse_args(argv)

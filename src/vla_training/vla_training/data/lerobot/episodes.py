@@ -40,9 +40,9 @@ class EpisodeFrames:
 
 def read_frames(listing: Listing, keys: Sequence[str]) -> Iterator[EpisodeFrames | DatasetError]:
     """Yield the episodes with the features `keys`, and for a faulty one the error that names it and its frame."""
-    wanted = [key for key in (*keys, "next.success") if key in listing.features]
+    wanted = [key for key in dict.fromkeys((*keys, "next.success")) if key in listing.features]
     for path, rows in rows_by_file(listing).items():
-        table = _table(listing, path, [*BOOKKEEPING, *wanted])
+        table = _table(listing, path, list(dict.fromkeys((*BOOKKEEPING, *wanted))))
         for row in rows:
             if isinstance(table, str):
                 yield _error(listing, row, table)
@@ -73,7 +73,7 @@ def _error(listing: Listing, row: Row, text: str) -> DatasetError:
 
 def _episode(listing: Listing, row: Row, frames: pa.Table, keys: Sequence[str]) -> EpisodeFrames | DatasetError:
     numbers = {key: np.array(frames[key].to_pylist(), dtype=np.float64).reshape(len(frames), -1) for key in keys}
-    ended = numbers.pop("next.success", None)
+    ended = numbers.get("next.success")
     success = row.get("success") if ended is None else bool(ended.any())
     indices, first = frames["task_index"].to_pylist(), listing.texts(row)[0]
     texts = [listing.tasks.get(int(index), "" if listing.tasks else first) for index in indices]
