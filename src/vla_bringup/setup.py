@@ -19,6 +19,8 @@ setup(
         (f"share/{PACKAGE}/config", sorted(glob("config/*.yaml"))),
         (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.yaml"))),
         (f"share/{PACKAGE}/config/gazebo", sorted(glob("config/gazebo/*.*"))),
+        (f"share/{PACKAGE}/config/foxglove", sorted(glob("config/foxglove/*.json"))),
+        (f"share/{PACKAGE}/config/rviz", sorted(glob("config/rviz/*.rviz"))),
     ],
     install_requires=["setuptools", "honcho"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's

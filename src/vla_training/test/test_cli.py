@@ -45,7 +45,10 @@ def test_every_command_explains_itself(name, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("fly", "valid: data, data convert, data check, replay, train rt1, train rt2, dagger"),
+        (
+            "fly",
+            "valid: data, data convert, data check, data info, data view, data merge, data split, replay, train rt1",
+        ),
         ("train rt3", "valid: rt1, rt2"),
         ("data", "--out"),
         ("data --out {tmp} --robot pr2", "valid: fr3, wx250s"),

@@ -44,7 +44,7 @@ COMMANDS = {
     "train rt1": Command("vla_training.rt1.command", "train RT-1 on data sets", resumes=True),
     "train rt2": Command("vla_training.rt2.command", "co-fine-tune a vision-language model", resumes=True),
     "dagger": Command(
-        "vla_training.data.dagger", "episodes in which a trained policy acts, for the expert to label", resumes=True
+        "vla_training.data.dagger", "corrections: by the expert in the simulator, or by people, from bags", resumes=True
     ),
     "eval questions": Command("vla_training.evaluate.questions", "what a policy answers about fresh scenes"),
     "eval": Command("vla_training.evaluate.command", "closed-loop success of a policy in lockstep simulation"),
@@ -52,6 +52,9 @@ COMMANDS = {
     "card": Command("vla_training.rt1.card", "put measured success into a checkpoint's model card"),
     "plot": Command("vla_training.run.learning_curve", "learning curve of a training run as a picture"),
     "bench controller": Command("vla_controller.bench.command", "the controller's limits, seams and tick times"),
+    "bench data": Command(
+        "vla_training.bench.data.command", "success over the number of recorded episodes", resumes=True
+    ),
     "bench rt1": Command("vla_training.bench.rt1", "time of one RT-1 action, by what saves it"),
     "bench remote": Command("vla_training.bench.remote.command", "policies across the network, against in process"),
     "bench rt2": Command("vla_training.bench.rt2.command", "legality and time of RT-2 actions, against generate"),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`vla dagger`: episodes in which a trained policy acts, for the expert to label afterwards.
+"""`vla dagger`: episodes in which a trained policy acts in the simulator, for the expert to label afterwards.
+
+With --from BAG… instead: what people did when they took over (`vla dagger --from BAG --help`).
 
 DAgger (Ross, Gordon, Bagnell 2011): training also on the states that the learner itself reaches. The folder is a data
 set like that of `vla data`: give both to `vla train rt1` or `rt2`. The same command continues where it stopped.
@@ -8,6 +10,7 @@ set like that of `vla data`: give both to `vla train rt1` or `rt2`. The same com
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from vla_policy.registry import create as create_policy
 from vla_sim.task.task import Task
 from vla_sim.world.robots import get_robot
 
+from vla_training.data.bags import corrections
 from vla_training.data.collect import Collector, CollectSettings
 from vla_training.data.command import add_common_arguments, check_families, missing_seeds, write_episodes
 from vla_training.data.language import training_sentences
@@ -63,7 +67,10 @@ class LearnerWorker:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla dagger`; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if any(word.split("=")[0] == "--from" for word in words):
+        return corrections.main(words)
+    arguments = _parser().parse_args(words)
     families, robot = check_families(arguments.families), get_robot(arguments.robot).name
     config = PolicyConfig(checkpoint=arguments.checkpoint, robot=robot, threads=1)
     learner = LearnerSettings(config, arguments.learner_share, arguments.policy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,23 @@ if TYPE_CHECKING:
     from vla_training.data.bags.episode import Episode
 
 
+Kept = Callable[["Episode"], "list[Episode]"]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla data convert`; returns 0, or 1 when a bag was refused."""
-    options = _parser().parse_args(argv)
+    parser = Parser(prog="vla data convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="a bag's folder, or a folder of such folders")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the data set; made or continued")
+    add_conversion_arguments(parser)
+    return convert_bags(parser.parse_args(argv))
+
+
+def convert_bags(options: argparse.Namespace, kept: Kept | None = None) -> int:
+    """Convert `options.bags` to the set `options.out`; return 0, or 1 when a bag was refused.
+
+    kept: what becomes of each bag's episode, by default that episode alone; it may raise DatasetError.
+    """
     from vla_recorder.bag.reader import find_bags, open_bag
     from vla_recorder.errors import RecordingError
 
@@ -53,8 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                     print(f"{folder}: is in {options.out} already")
                     continue
                 episode = convert(bag, observation_map, robot, fps, options.max_gap)
-                writer.add(episode, source, text)
-                print(f"{folder}: {report(episode)}", flush=True)
+                for each in kept(episode) if kept is not None else [episode]:
+                    writer.add(each, source, text)
+                    print(f"{folder}: {report(each)}", flush=True)
             except (DatasetError, RecordingError) as error:
                 refused += 1
                 print(f"{folder}: refused: {error}", file=sys.stderr, flush=True)
@@ -101,12 +116,9 @@ def _choose(options: argparse.Namespace, bags: Sequence[Bag]) -> tuple[str, Obse
         raise TrainingError(str(error)) from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="vla data convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="a bag's folder, or a folder of such folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the data set; made or continued")
+def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says how bags become episodes."""
     parser.add_argument("--map", default="", help="observation map: name or file (default: the one in the first bag)")
     parser.add_argument("--robot", default="", help="robot (default: the first bag's own, else fr3)")
     parser.add_argument("--video", action="store_true", help="cameras as H.264 instead of PNG")
     parser.add_argument("--max-gap", type=float, default=1.0, help="[s] of silence that refuses a bag (default 1)")
-    return parser

@@ -84,7 +84,7 @@ def _episode(listing: Listing, row: Row, frames: pa.Table, keys: Sequence[str]) 
 
 def read_pictures(
     listing: Listing, key: str, wanted: Mapping[int, NDArray[np.int64]]
-) -> Iterator[tuple[int, Images | list[Images]]]:
+) -> Iterator[tuple[int, list[Images]]]:
     """Yield (episode, its pictures (H, W, 3)) at the `wanted` rising frames of the episodes, file by file.
 
     Raises DatasetError that names the episode and the frame whose picture is missing or damaged.

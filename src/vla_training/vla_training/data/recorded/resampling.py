@@ -31,7 +31,7 @@ def composed(actions: FloatArray, kept: Frames, action: Action | None) -> FloatA
     """
     ends = np.append(kept[1:], len(actions))
     if action is None or len(kept) == len(actions):
-        return actions[ends - 1]
+        return np.asarray(actions[ends - 1])
     parts = [_part(action, part.part, values, kept, ends, part.form) for part, values in split(action.parts, actions)]
     return np.column_stack([numbers_of(part, values) for part, values in zip(action.parts, parts, strict=True)])
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much success a number of recorded episodes gives."""
