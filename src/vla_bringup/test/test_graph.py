@@ -96,6 +96,15 @@ def test_seed_is_a_whole_number(text):
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
         ({"sim": "gazebo", "sim_time": "true"}, "only sim:=mujoco"),
         ({"real_time_factor": "2.0"}, "wall clock"),
+        ({"driver": "franka", "sim": "none"}, "needs robot_ip:="),
+        ({"driver": "franka", "robot_ip": "172.16.0.2"}, "sim:=none"),
+        ({"driver": "franka-sim", "robot_ip": "127.0.0.1", "sim": "none"}, "sim:=mujoco"),
+        ({"driver": "franka-sim", "robot_ip": "127.0.0.1", "sim_time": "true"}, "wall clock"),
+        ({"robot_ip": "172.16.0.2"}, "only driver:=franka"),
+        (
+            {"driver": "franka", "sim": "none", "robot_ip": "x", "robot": "wx250s", "checkpoint": "x"},
+            "Franka Research 3 alone",
+        ),
     ],
 )
 def test_impossible_combinations_are_refused_with_the_reason(given, because):
@@ -187,6 +196,21 @@ def test_every_valid_combination_resolves_to_one_of_each_node(given):
         if isinstance(start, NodeStart):
             assert start.parameters.get("use_sim_time", False) is (given["sim"] == "gazebo")
             assert "{" not in " ".join(start.arguments)
+
+
+def test_the_driver_of_a_franka_takes_the_place_of_the_simulated_arm_but_not_of_its_table():
+    real = {"driver": "franka", "sim": "none", "robot_ip": "172.16.0.2", "read_only": "true"}
+    told = {start.name: start.parameters for start in GRAPH.resolve(real, SHARE)}
+    assert "simulator_node" not in told
+    assert "franka_sim" not in told
+    driver = told["franka_driver_node"]
+    assert (driver["robot_ip"], driver["read_only"], driver["realtime"]) == ("172.16.0.2", True, "auto")
+    assert driver["follow_arm_clock"] is False
+    starts = {start.name: start for start in GRAPH.resolve({"driver": "franka-sim", "robot_ip": "127.0.0.9"}, SHARE)}
+    assert starts["franka_sim"].arguments == ("--address", "127.0.0.9")
+    assert starts["simulator_node"].parameters["arm_from"] == "joint_states"
+    assert starts["franka_driver_node"].parameters["follow_arm_clock"] is True
+    assert {s.name: s for s in GRAPH.resolve({}, SHARE)}["simulator_node"].parameters["arm_from"] == ""
 
 
 def test_on_simulated_time_every_node_uses_it_and_the_simulator_publishes_it():

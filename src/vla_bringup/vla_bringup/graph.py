@@ -35,6 +35,7 @@ from .description import (
     Template,
     Value,
 )
+from .drivers import ARM_FROM, DRIVER_ARGUMENTS, DRIVER_RULES, DRIVER_STACK
 from .gazebo import GAZEBO, GAZEBO_STACK
 from .maps import MAP, check_map
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
@@ -111,6 +112,7 @@ ARGUMENTS = (
         "publish_description", "true", "false: the robot's own drivers publish its URDF and frames.", BOOLEAN, kind=bool
     ),
     Argument("headless", "true", "true: no window (sim:=mujoco never has one).", BOOLEAN, kind=bool),
+    *DRIVER_ARGUMENTS,
 )
 
 RULES = (
@@ -154,6 +156,7 @@ RULES = (
     Rule(GAZEBO, "Gazebo spawns the robot from it", keep_default=("publish_description",)),
     Rule(GAZEBO, "the names of Gazebo's clock, camera and ros2_control are not in one", keep_default=("namespace",)),
     Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
+    *DRIVER_RULES,
 )
 
 STACK = (
@@ -170,6 +173,7 @@ STACK = (
             "sim_time": FromArgument("sim_time"),
             "real_time_factor": FromArgument("real_time_factor"),
             "task": FromArgument("instruction"),
+            "arm_from": ARM_FROM,
         },
         when=MUJOCO,
     ),
@@ -259,4 +263,4 @@ STACK = (
     ),
 )
 
-GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK, RULES, (check_map,), WITHIN_NAMESPACE)
+GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK + DRIVER_STACK, RULES, (check_map,), WITHIN_NAMESPACE)

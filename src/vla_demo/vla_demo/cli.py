@@ -24,6 +24,7 @@ from vla_demo.run.summary import Figures, per_family, summarize, write_json
 if TYPE_CHECKING:
     from vla_demo.picture.live_video import LiveVideo
 
+ARMS = ("simulator", "franka-sim")
 NEEDED_SHARE = 0.6  # of the demo's episodes: three of five
 INTERRUPTED = 130
 
@@ -59,6 +60,12 @@ def graph_eval(arguments: Sequence[str] | None = None) -> int:
 def _add_common(parser: argparse.ArgumentParser, seed: int) -> None:
     parser.add_argument("--robot", default="fr3", help="fr3 or wx250s (default: %(default)s)")
     parser.add_argument("--policy", default="rt1", help="rt1, rt2 or expert (default: %(default)s)")
+    parser.add_argument(
+        "--arm",
+        default="simulator",
+        choices=ARMS,
+        help="franka-sim: the driver of a Franka and franky-sim move the simulated arm (default: %(default)s)",
+    )
     parser.add_argument("--checkpoint", default="", help="weights of the policy: a shipped name or a path")
     parser.add_argument("--namespace", default="", metavar="NS", help="of the graph that is started (default: none)")
     parser.add_argument("--seed", type=int, default=seed, help="chooses tables and sentences (default: %(default)s)")
@@ -146,6 +153,7 @@ def _run(
         policy=options.policy,
         checkpoint=options.checkpoint,
         namespace=options.namespace,
+        driver=options.arm if options.arm != ARMS[0] else "",
         seed=options.seed,
         timeout_s=options.timeout,
         start_timeout_s=options.start_timeout,

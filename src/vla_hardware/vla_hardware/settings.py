@@ -20,6 +20,7 @@ class FrankaSettings:
 
     robot_config: str = setting("fr3", "robot file: a name in config/robots, or a path")
     robot_ip: str = setting("", "address of the arm's control unit")
+    wait: float = setting(0.0, "[s] for a control unit that does not answer yet", 0.0, 600.0)
     read_only: bool = setting(False, "connect and publish without ever commanding the arm or its hand")
     hand: bool = setting(True, "whether a Franka hand is mounted")
     rate: float = setting(100.0, "[Hz] of the joint states and of the velocities to the arm", 20.0, 200.0)
@@ -63,6 +64,7 @@ class FrankaSettings:
         return ArmOptions(
             address=self.robot_ip,
             read_only=self.read_only,
+            wait=self.wait,
             realtime=self.realtime,
             torques=self.collision_torques or TORQUES,
             forces=self.collision_forces or FORCES,

@@ -33,6 +33,7 @@ class Settings:
     wrist_camera: str = setting("camera/wrist", "namespace of the wrist camera's image_raw and camera_info")
     viewer_camera: str = setting("camera/viewer", "namespace of the outside camera's image_raw and camera_info")
     arm_command_topic: str = setting("", "trajectory_msgs/JointTrajectory in; empty: the robot's own")
+    arm_from: str = setting("", "sensor_msgs/JointState that moves the arm and the fingers; empty: commands do")
     gripper_command_topic: str = setting("gripper_controller/joint_trajectory", "first finger's trajectory [m] in")
 
     @property

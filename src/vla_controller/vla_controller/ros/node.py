@@ -11,6 +11,7 @@ import numpy as np
 from geometry_msgs.msg import Twist
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_srvs.srv import Trigger
+from vla_core.realtime import ask_for_real_time
 from vla_core.robot import load_robot_config
 from vla_core.ros.action import chunk_from_msg
 from vla_core.ros.managed import ManagedNode
@@ -105,7 +106,7 @@ class ControllerNode(ManagedNode):
     def serve(self) -> None:
         """Tick until a signal comes and the arm is at rest."""
         if self.settings.realtime:
-            self.get_logger().info(pace.ask_for_real_time())
+            self.get_logger().info(ask_for_real_time())
         pace.settle_memory()
         self._warm_up()
         sim_time = self.get_parameter("use_sim_time").value

@@ -7,9 +7,7 @@ when a tick is due, and the controller would need locks.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
 import time
 from collections.abc import Callable
 
@@ -20,29 +18,7 @@ from rclpy.node import Node
 _SLEEP_ALONE = 0.003  # [s] before a tick in which no callback is begun any more
 _MOST_ALONE = 0.3  # of the period, for that
 _LEAST_SHARE = 0.8  # of the period between two ticks
-_PRIORITY = 10  # of the real-time scheduler, 1 to 99
-_NICENESS = -10
 _SIM_TIME_POLL = 0.005  # [s]
-
-
-def ask_for_real_time() -> str:
-    """Ask for a real-time or a higher priority for this process; returns what was granted.
-
-    All its threads get it: a tick waits for a lock of the middleware as long as the thread that holds it waits to run.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        for thread in _threads():
-            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-        return "real-time priority"
-    with contextlib.suppress(OSError, AttributeError):
-        for thread in _threads():
-            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
-        return "raised priority"
-    return "normal priority"
-
-
-def _threads() -> list[int]:
-    return [int(name) for name in os.listdir("/proc/self/task")]
 
 
 def settle_memory() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vla_demo.ros.client import GraphClient
 from vla_demo.run.child import GraphEndedError, GraphProcess, console_address, find_vla_up
+from vla_demo.run.loopback import free_loopback
 from vla_demo.run.plans import Plan
 from vla_demo.run.progress import Progress
 from vla_demo.run.samples import Recording
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vla_demo.picture.live_video import LiveVideo
 
 VIEWER_HZ = 10.0
+FCI_PORT = 1337  # of libfranka's protocol
 NICE = 5  # the recorder yields to the graph that it watches
 
 
@@ -38,11 +40,14 @@ class RunSettings:
     pictures: bool
     namespace: str = ""
     console: bool = False  # whether a person may watch in a browser
+    driver: str = ""  # of the arm, as the graph's argument; empty: the simulator moves it
 
     def command(self) -> tuple[str, ...]:
         """The command line that starts the graph; raises GraphEndedError where it is not built."""
         console = str(self.console).lower()
-        given = {"checkpoint": self.checkpoint, "namespace": self.namespace, "console": console}
+        given = {"checkpoint": self.checkpoint, "namespace": self.namespace, "console": console, "driver": self.driver}
+        if self.driver:
+            given["robot_ip"] = free_loopback(FCI_PORT, os.getpid())
         words = (f"robot:={self.robot}", "sim:=mujoco", f"policy:={self.policy}", f"seed:={self.seed}")
         return (str(find_vla_up()), *words, *(f"{name}:={text}" for name, text in given.items() if text))
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vla_core.robot import RobotConfig
 
-from vla_hardware.franka.errors import ArmError, ArmFault, exception_fault, mode_fault, reach
+from vla_hardware.franka.errors import ArmError, ArmFault, exception_fault, mode_fault, wait_for
 from vla_hardware.franka.limits import FORCES, TORQUES, settable
 
 Array = NDArray[np.float64]
@@ -30,6 +30,7 @@ class ArmOptions:
 
     address: str
     read_only: bool = False
+    wait: float = 0.0  # [s] for a control unit that does not answer yet
     realtime: str = "auto"  # auto, enforce, ignore
     torques: tuple[float, ...] = TORQUES  # (7,) [Nm] collision thresholds
     forces: tuple[float, ...] = FORCES  # (6,) [N], [Nm]
@@ -82,7 +83,7 @@ class FrankaArm:
     def _connect(self) -> None:
         """Raises ArmError."""
         address, franky = self.options.address, self._franky
-        reach(address)
+        wait_for(address, self.options.wait)
         enforce = self.options.realtime == "enforce" or (self.options.realtime == "auto" and is_realtime_kernel())
         config = franky.RealtimeConfig.Enforce if enforce else franky.RealtimeConfig.Ignore
         try:

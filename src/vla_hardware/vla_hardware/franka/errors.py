@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 
 FCI_PORT = 1337
 CONNECT_TIMEOUT_S = 3.0
+RETRY_S = 0.5  # [s] between two attempts
 READY = ("Idle", "Move")
 DESK = "open Desk (https://{address})"
 MODES = {  # what a robot mode means, and what to do
@@ -51,6 +53,18 @@ def reach(address: str, port: int = FCI_PORT, timeout: float = CONNECT_TIMEOUT_S
             f"no answer from {address} on port {port} within {timeout:g} s ({error}); check robot_ip, that the control "
             "unit is on, and the cable (into the control unit, not the arm's base)"
         ) from None
+
+
+def wait_for(address: str, wait: float) -> None:
+    """Raise ArmError unless a control unit listens at `address` within `wait` [s]."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return reach(address)
+        except ArmError:
+            if not address or time.monotonic() >= deadline:
+                raise
+        time.sleep(RETRY_S)
 
 
 def mode_fault(mode: str, errors: tuple[str, ...], address: str) -> ArmFault | None:

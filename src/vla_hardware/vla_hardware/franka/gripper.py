@@ -72,7 +72,7 @@ class HandLoop:
         """End; fingers that hold something keep holding it."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=1.5)
 
     def go(self, width: float, force: float | None = None) -> None:
         """Have the fingers at `width` [m]; where they close on something, it is held with `force` [N]."""

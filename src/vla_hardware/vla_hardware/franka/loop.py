@@ -116,7 +116,7 @@ class ArmLoop:
         self._stopping.set()
         self._stream.hold()
         if self._thread is not None:
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=1.5)
 
     def _run(self) -> None:
         due = time.monotonic()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import signal
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from vla_core.realtime import ask_for_real_time
 from vla_core.robot import load_robot_config
 
 TICK_S = 0.001
@@ -180,14 +182,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    ask_for_real_time()
     threading.Thread(target=_listen, args=(standin, stopping), daemon=True).start()
     try:
         standin.run(stopping)
     except OSError as error:
         print(f"franka_sim: cannot serve on {options.address}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

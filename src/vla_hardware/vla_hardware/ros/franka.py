@@ -12,6 +12,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 from vla_core.health import Health
+from vla_core.realtime import ask_for_real_time
 from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
 from vla_core.ros.diagnostics import DiagnosticsPublisher
 from vla_core.ros.managed import OVERRIDABLE, ManagedNode
@@ -101,7 +102,8 @@ class FrankaDriverNode(ManagedNode):
             self.create_service(Trigger, "~/home_gripper", self._on_home_gripper)
 
     def activate(self) -> None:
-        """Start the threads."""
+        """Start the threads, with real-time priority where this process may have it; franky's thread inherits it."""
+        self.get_logger().info(ask_for_real_time())
         self._loop.start()
         if self._hand is not None:
             self._hand.start()

@@ -16,7 +16,7 @@ WARN_PERIOD_S = 2.0
 
 
 class CommandIntake:
-    """Two subscriptions; `clock` tells the age of stamped trajectories.
+    """Two subscriptions, but none to an empty topic; `clock` tells the age of stamped trajectories.
 
     A refused trajectory changes nothing and is counted by its kind of fault.
     """
@@ -31,8 +31,9 @@ class CommandIntake:
         self.accepted = 0
         self.refused: Counter[str] = Counter()
         self.last_refusal = ""
-        node.create_subscription(JointTrajectory, arm_topic, self._on_arm, 10)
-        node.create_subscription(JointTrajectory, gripper_topic, self._on_gripper, 10)
+        for topic, callback in ((arm_topic, self._on_arm), (gripper_topic, self._on_gripper)):
+            if topic:
+                node.create_subscription(JointTrajectory, topic, callback, 10)
 
     def _on_arm(self, message: JointTrajectory) -> None:
         points = self._check(message, self._arm, "arm")

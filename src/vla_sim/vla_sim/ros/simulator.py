@@ -16,6 +16,7 @@ from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import SceneState, TaskStatus
 from vla_msgs.srv import SetTask
+from vla_sim.ros.arm_mirror import ArmMirror
 from vla_sim.ros.command_intake import CommandIntake
 from vla_sim.ros.messages import (
     camera_info_to_msg,
@@ -63,16 +64,18 @@ class SimulatorNode(ManagedNode):
         self._loop_clock: LoopClock = simulated or WallClock()
         self._create_outputs(settings)
         arm_topic = settings.arm_command_topic or world.robot.arm_command_topic
-        self._commands = CommandIntake(
-            self, self._simulation, self._loop_clock, arm_topic, settings.gripper_command_topic
-        )
+        topics = ("", "") if settings.arm_from else (arm_topic, settings.gripper_command_topic)
+        self._commands = CommandIntake(self, self._simulation, self._loop_clock, *topics)
+        if settings.arm_from:
+            ArmMirror(self, self._simulation, settings.arm_from)
         self._physics = PhysicsLoop(self._simulation, self._on_state, self._on_failure, simulated)
         self._time = TimeControl(self, self._physics, simulated, settings.step_size)
         self._cameras, self._viewer = self._create_cameras(settings)
         self._cameras.delay = settings.camera_delay
         self._states = 0  # joint states published
         self._seen = (time.monotonic(), 0, 0)  # when diagnostics last ran: time, frames, refusals
-        self.get_logger().info(f"simulating {world.robot.name}; arm commands on {arm_topic}")
+        moved = f"the arm is where {settings.arm_from} says" if settings.arm_from else f"arm commands on {arm_topic}"
+        self.get_logger().info(f"simulating {world.robot.name}; {moved}")
 
     def activate(self) -> None:
         """Start the threads."""
@@ -107,9 +110,11 @@ class SimulatorNode(ManagedNode):
         )
 
     def _create_outputs(self, settings: Settings) -> None:
-        self._joints = self.create_publisher(
-            JointState, settings.joint_states_topic, 10, qos_overriding_options=OVERRIDABLE
-        )
+        self._joints = None  # of another's arm, which publishes them itself
+        if not settings.arm_from:
+            self._joints = self.create_publisher(
+                JointState, settings.joint_states_topic, 10, qos_overriding_options=OVERRIDABLE
+            )
         self._images = {
             name: (
                 self.create_publisher(Image, f"{space}/image_raw", SENSOR, qos_overriding_options=OVERRIDABLE),
@@ -176,7 +181,8 @@ class SimulatorNode(ManagedNode):
     def _on_state(self, reading: JointReading) -> None:
         """Publish a state of the world, every 10 ms of simulated time; called by the physics thread."""
         self._time.publish()  # first: what follows is not of the future
-        self._joints.publish(joints_to_msg(reading))
+        if self._joints is not None:
+            self._joints.publish(joints_to_msg(reading))
         self._states += 1
         if self._states % SCENE_EVERY == 0:
             self._publish_scene()

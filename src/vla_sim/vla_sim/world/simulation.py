@@ -101,6 +101,11 @@ class Simulation:
         with self._lock:
             self.world.command_gripper(travel)
 
+    def place_arm(self, joints: Array) -> None:
+        """Put the arm at `joints` (n,) [rad] at rest, the fingers open: before the first command alone."""
+        with self._lock:
+            self.world.reset_robot(joints.tolist())
+
     def set_action_delay(self, seconds: float) -> None:
         """Commands given from now on take effect that much later."""
         with self._lock:
