@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated arm moved by the joint states of a driver: it stands where they say, and the fingers press on a block."""
+"""The simulated arm moved by the joint states of a driver: it stands where they say, and the fingers close."""
 
 from types import SimpleNamespace
 
