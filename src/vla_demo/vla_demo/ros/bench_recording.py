@@ -58,8 +58,8 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     log = options.out.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        words = (str(find_vla_up()), f"policy:={options.policy}", f"controller_rate:={RATE}", f"recordings:={folder}")
-        words += ("console:=false",)
+        graph_options = (f"policy:={options.policy}", f"controller_rate:={RATE}", f"recordings:={folder}")
+        words = (str(find_vla_up()), *graph_options, "console:=false")
         with GraphProcess(words, log) as graph, GraphClient(recording, False, graph.check) as client:
             os.setpriority(os.PRIO_PROCESS, 0, NICE)
             if not client.wait(lambda: not client.missing(), START_S):

@@ -47,8 +47,8 @@ class RayEngine(Engine):
         except Exception as error:  # Ray wraps what a replica raised, and its own validation errors, in many types
             self.close()
             raise ConfigurationError(f"the replicas do not start: {_last_line(error)}") from error
-        self._history = described.pop("history")
-        self._described = described
+        self._history = int(described.pop("history"))
+        self._described: dict[str, Any] = described
 
     def describe(self) -> Mapping[str, Any]:
         """Return what a replica says about its policy."""
@@ -140,7 +140,8 @@ def _deployment(serve: Any, plan: Mapping[str, Any], max_batch: int, max_wait_s:
 
         async def infer(self, turn: Turn) -> Outcome:
             await self.robot(turn.robot)
-            return await self.batch(turn)
+            outcome: Outcome = await self.batch(turn)
+            return outcome
 
     return serve.deployment(name="policy", **plan)(Replica)
 
