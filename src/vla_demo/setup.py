@@ -14,7 +14,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools", "imageio-ffmpeg"],
+    install_requires=["setuptools", "imageio-ffmpeg", "websockets"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
@@ -26,6 +26,7 @@ setup(
             "demo = vla_demo.cli:main",
             "graph_eval = vla_demo.cli:graph_eval",
             "plot = vla_demo.plot:main",
+            "bench_console = vla_demo.bench_console:main",
             "bench_period = vla_demo.bench_period:main",
             "bench_recording = vla_demo.ros.bench_recording:main",
             "bench_teleop = vla_demo.bench_teleop:main",
