@@ -169,6 +169,20 @@ def test_a_page_drives_and_a_lost_one_stops_the_arm(page, bench, console):
     assert len(commands) == 5  # silence: the controller stops the arm and the policy
 
 
+def test_a_page_that_is_closed_while_it_drives_lets_go_and_is_lost(page, bench):
+    from vla_msgs.msg import TeleopCommand
+
+    bench.listen(TeleopCommand, "vla/teleop_command")
+    commands = bench.received["vla/teleop_command"]
+    bench.spin(0.5)
+    for held in (False, True, False):
+        drive(page, held)
+    page.socket.close()
+    bench.spin_until(lambda: len(commands) == 4)
+    assert [command.held for command in commands] == [False, True, False, True]
+    assert commands[-1].drive == TeleopCommand.DRIVE_NONE
+
+
 def test_a_page_that_only_watched_is_lost_without_a_command(page, bench):
     from vla_msgs.msg import TeleopCommand
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from vla_console.outbox import Outbox, Payload
 
-LASTING = ("about",)  # streams that stay true while nobody watches
+FLEETING = "state"  # and pictures: what nobody renews while nobody watches would be old for the next page
 
 
 class Hub:
@@ -42,8 +42,9 @@ class Hub:
         """Remove a page."""
         self._outboxes.discard(outbox)
         self.watchers = len(self._outboxes)
-        if not self._outboxes:  # what nobody renews would be old for the next page
-            self._latest = {key: text for key, text in self._latest.items() if key in LASTING}
+        if not self._outboxes:
+            rest = self._latest.items()
+            self._latest = {key: value for key, value in rest if key != FLEETING and isinstance(value, str)}
 
     def _put(self, key: str, payload: Payload) -> None:
         self._latest[key] = payload

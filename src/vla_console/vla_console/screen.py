@@ -73,7 +73,10 @@ def _facts(state: Data) -> Table:
     controller, policy = state["controller"], state["policy"]
     if policy is not None:
         table.add_row("doing", Text(policy["instruction"] or "nothing"))
-        table.add_row("policy", Text(f"{policy['policy']} {_number(policy['rate'], 1)} Hz {policy['checkpoint']}"))
+        table.add_row(
+            "policy",
+            Text(f"{policy['policy']} {_number(policy['rate'], 1)} Hz {policy['checkpoint'].rpartition('/')[2]}"),
+        )
         table.add_row(
             "inference", f"{_number(policy['inference_ms'], 0)} ms, confidence {_number(policy['confidence'])}"
         )

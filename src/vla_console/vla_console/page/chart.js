@@ -9,7 +9,7 @@ export class LatencyChart {
 
   add(controller, about) {
     const now = performance.now() / 1000;
-    if (controller?.state === "tracking" && controller.latency !== null) this.points.push([now, controller.latency, controller.budget]);
+    if (controller?.state === "tracking" && controller.owner === "policy" && controller.latency !== null) this.points.push([now, controller.latency, controller.budget]);
     while (this.points.length && now - this.points[0][0] > SPAN_S) this.points.shift();
     const sorted = this.points.map((point) => point[1]).sort((a, b) => a - b);
     const part = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];

@@ -27,7 +27,6 @@ export class Drive {
     window.addEventListener("keyup", (event) => this.key(event, false));
     window.addEventListener("blur", () => this.release());
     document.addEventListener("visibilitychange", () => { if (document.hidden) this.release(); });
-    window.addEventListener("pagehide", () => this.release());
     this.arm(false);
   }
 
@@ -37,7 +36,7 @@ export class Drive {
     this.armed = on && this.link.open;
     this.release();
     at("arm").setAttribute("aria-pressed", String(this.armed));
-    show(at("arm"), this.armed ? "Give the controls back" : "Take the controls");
+    show(at("arm"), this.armed ? "Give it back" : "Take control");
     for (const id of ["pad-xy", "pad-z"]) at(id).classList.toggle("off", !this.armed);
     at("grip").disabled = !this.armed;
     show(at("hand-note"), HELP, "");
@@ -104,7 +103,7 @@ class Pad {
   constructor(element, drive) {
     Object.assign(this, { element, held: false, x: 0, y: 0, pointer: null });
     element.addEventListener("pointerdown", (event) => {
-      if (!drive.armed) { drive.problem("Take the controls first."); return; }
+      if (!drive.armed) { drive.problem("Take control first."); return; }
       element.setPointerCapture(event.pointerId);
       this.pointer = event.pointerId;
       this.held = true;

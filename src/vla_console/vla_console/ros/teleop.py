@@ -23,6 +23,7 @@ from vla_console.settings import ConsoleSettings
 from vla_msgs.msg import TeleopCommand
 
 RELIABLE = QoSProfile(depth=10)  # a deadman that opens must not be lost
+CLOSING_S = 0.5  # [s] from the last hold of a page that is closed to the end of its connection
 TOO_OLD_S = 0.2  # [s] that a command may have waited on its way
 
 
@@ -32,6 +33,7 @@ class _Hand:
 
     device: str
     held: bool = False
+    released: float = -math.inf  # [s] when it last let go
     offset: float = math.inf  # [s] least difference of the two clocks that was seen
 
 
@@ -51,6 +53,7 @@ class TeleopLink:
         held = wish.held and active
         if held != hand.held:
             self._node.get_logger().info(f"{source}: {'takes' if held else 'lets go of'} the arm")
+        hand.released = time.monotonic() if hand.held and not held else hand.released
         hand.held = held
         if wish.held and not held:
             raise ConsoleError("console_node is inactive: the arm cannot be driven")
@@ -66,9 +69,12 @@ class TeleopLink:
         return ""
 
     def lose(self, source: str) -> None:
-        """Let the arm stand that a lost page held; the silence after that halts it, as that of any device."""
+        """Let the arm stand that a lost page held; the silence after that halts it, as that of any device.
+
+        A page that is closed or reloaded lets go before it is gone: that is a lost page too, and no hand-over.
+        """
         hand = self._hands.pop(source, None)
-        if hand is None or not hand.held:
+        if hand is None or not (hand.held or time.monotonic() - hand.released < CLOSING_S):
             return
         self._node.get_logger().warning(f"{source}: lost while it drove; the arm stops")
         message = TeleopCommand(device=hand.device, held=True, drive=TeleopCommand.DRIVE_NONE, gripper=math.nan)
