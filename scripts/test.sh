@@ -52,17 +52,17 @@ elif [[ $# -gt 0 ]]; then
   exec python -m pytest "$@"
 fi
 
-# Two at a time: ROS-free tests compute, node tests mostly wait. Each worker has a ROS domain of its own (conftest.py), and a
-# file stays with one worker, so that what its tests share is made once. The whole graph has the machine to itself.
-workers=(-n 2 --dist loadfile)
-(($(env -u OMP_NUM_THREADS nproc) > 1)) || workers=() # nproc believes OMP_NUM_THREADS, which env.sh sets
+# ROS-free tests compute: two at a time. Node tests mostly wait: four. Each worker has a ROS domain of its own (conftest.py), and
+# a file stays with one worker, so that what its tests share is made once. The whole graph has the machine to itself.
+workers=(-n 2 --dist loadfile) waiters=(-n 4 --dist loadfile)
+(($(env -u OMP_NUM_THREADS nproc) > 1)) || workers=() waiters=(-n 2 --dist loadfile) # nproc believes OMP_NUM_THREADS, which env.sh sets
 mkdir -p "$REPORTS"
 rm -f "$REPORTS"/*.xml
 lint >"$REPORTS/lint.txt" 2>&1 &
 tests ROS-free "${workers[@]}" -m "not node and not system"
 wait $! || failed+=(lint)
 cat "$REPORTS/lint.txt"
-tests_with_retry node node "${workers[@]}"
+tests_with_retry node node "${waiters[@]}"
 tests_with_retry system system
 python scripts/count_tests.py "${reports[@]}"
 ((${#failed[@]})) || exit 0
