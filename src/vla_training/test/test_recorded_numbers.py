@@ -15,7 +15,7 @@ from vla_policy.action.tokenizer import ActionTokenizer
 from vla_training.data.recorded.ranges import quantiles, space_of, switches
 from vla_training.data.recorded.resampling import composed, kept_frames
 from vla_training.data.recorded.source import parse_sources
-from vla_training.data.recorded.table import shares
+from vla_training.data.recorded.table import shares, turning_rows
 from vla_training.run.errors import TrainingError
 
 seeds = st.integers(0, 2**32 - 1)
@@ -135,6 +135,19 @@ def test_shares_follow_the_weights_whatever_the_sizes(counts: list[int], seed: i
     np.testing.assert_allclose(drawn, weights / weights.sum())
     alike = np.concatenate(shares(counts, [None] * len(counts)))
     np.testing.assert_allclose(alike, 1.0 / sum(counts))
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), seeds)
+def test_the_row_ahead_is_the_last_before_something_switches_or_the_episode_ends(lengths: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tokens = np.column_stack([rng.integers(0, 256, sum(lengths)), rng.choice([0, 255], sum(lengths), p=[0.7, 0.3])])
+    first = np.concatenate([np.arange(length) == 0 for length in lengths])
+    ahead = turning_rows(tokens, np.array([False, True]), first)
+    ends = np.repeat(np.cumsum(lengths) - 1, lengths)
+    for row, (found, end) in enumerate(zip(ahead.tolist(), ends.tolist(), strict=True)):
+        assert row <= found <= end
+        assert (tokens[row : found + 1, 1] == tokens[row, 1]).all()  # nothing switches on the way
+        assert found == end or tokens[found + 1, 1] != tokens[row, 1]
 
 
 def test_sets_are_named_with_or_without_weights() -> None:

@@ -57,6 +57,8 @@ def test_the_loss_falls_and_figures_are_kept(run: Path) -> None:
     assert figures["step"] == 20
     assert 0.0 <= figures["error"] <= 1.0
     assert 0.0 <= figures["switch"] <= 1.0
+    ahead = [row["ahead"] for row in read(run / TRAIN_LOG)]  # where it will be when the gripper next moves
+    assert ahead[-1] < ahead[0]
 
 
 def test_the_checkpoint_acts_in_the_units_and_the_range_of_its_data(run: Path) -> None:

@@ -29,6 +29,7 @@ _NEEDED = ("policy", "robot", "seed", "success_rate", "interval_95", "per_family
 _VALIDATION = {
     "loss": "loss",
     "error": "mean error of a column, as a share of its range",
+    "ahead": "error of the state in which something next switches, told from the picture alone [standard deviations]",
     "switch": "share of the columns that switch, as a gripper, that are right",
     "step_mm": "mean error of a step's component [mm]",
     "gripper": "share of gripper commands that are right",

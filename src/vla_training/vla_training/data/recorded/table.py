@@ -41,6 +41,7 @@ class RecordedTable:
     text: NDArray[np.int64]  # (N,) index of texts
     episode: NDArray[np.int64]  # (N,) numbered through all sets
     first: NDArray[np.bool_]  # (N,) first frame of its episode
+    turning: NDArray[np.int64]  # (N,) the row of its episode at which a column next switches, or the last one
     share: NDArray[np.float64]  # (N,) how often a frame is drawn; sums to 1
     period_s: float
     ranges: Mapping[str, Any]  # by robot: low and high of each column, for the record
@@ -89,6 +90,7 @@ def build_table(
         text=np.array([number[text] for s in sets for text in s.texts], dtype=np.int64),
         episode=episode,
         first=begins,
+        turning=turning_rows(np.concatenate(tokens), hard, begins),
         share=np.concatenate(share),
         period_s=1.0 / bindings[0].rate,
         ranges={name: [[d.low, d.high] for d in space.dimensions] for name, space in spaces.items()},
@@ -99,6 +101,18 @@ def shares(counts: Sequence[int], weights: Sequence[float | None]) -> list[Float
     """Return how often each frame is drawn, for each set (n,); without weights all frames alike. All sum to 1."""
     relative = np.array([count if weight is None else weight for count, weight in zip(counts, weights, strict=True)])
     return [np.full(n, w / n) for n, w in zip(counts, (relative / relative.sum()).tolist(), strict=True)]
+
+
+def turning_rows(tokens: NDArray[np.integer], hard: NDArray[np.bool_], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each row (n,) the one at which a column that switches next has another value; else its episode's last.
+
+    Where a gripper closes or opens is what the task was about: the block, the place where it goes.
+    """
+    changed = np.zeros(len(first), dtype=bool)
+    changed[:-1] = (tokens[1:, hard] != tokens[:-1, hard]).any(axis=1) | first[1:]
+    changed[-1] = True
+    events = np.flatnonzero(changed)
+    return np.asarray(events[np.searchsorted(events, np.arange(len(first)))])
 
 
 def _check_alike(bindings: Sequence[Binding]) -> None:
