@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,11 @@ def pytest_configure() -> None:
     os.environ["ROS_DOMAIN_ID"] = str(_claim_ros_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="vla-test-state-")  # no stop of another run is latched here
+    if find_spec("hypothesis") is not None:
+        from hypothesis import settings
+
+        settings.register_profile("any_machine", deadline=None)  # how long an example takes depends on the machine
+        settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session")

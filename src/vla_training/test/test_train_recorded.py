@@ -129,6 +129,16 @@ def test_recorded_bags_are_trained_by_the_map_that_they_carry(tmp_path: Path) ->
     np.testing.assert_array_equal(chunk.steps[0].base, 0.0)  # never moved in the data
 
 
+def test_simulated_demonstrations_say_what_they_are(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    assert train(tmp_path / "run", [make_dataset(size=(32, 40))], "--steps", "1") == 0
+    policy = load_policy(policy_settings("rt1", "fr3", checkpoint=str(tmp_path / "run/checkpoint"), device="cpu"))
+    assert policy.image_size == (32, 40)
+    policy.reset("pick up the red block")
+    chunk = policy.infer(observation((32, 40)))
+    assert chunk.mode == ActionMode.EE_DELTA
+    assert np.abs(chunk.steps[0].translation).max() <= 0.0501
+
+
 def edit(folder: Path, pattern: str, change: Callable[[list[dict]], object]) -> None:
     path = next(folder.glob(pattern))
     table = pq.read_table(path)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vla_training.run.board import Board
 from vla_training.run.run_log import TRAIN_LOG, VALIDATION_LOG, append, drop_after
 from vla_training.run.session import CHECKPOINT
 from vla_training.run.train_state import load_state, save_state
@@ -61,6 +62,7 @@ class TrainingLoop(ABC):
     average: nn.Module | None  # None: no averaged weights
     optimiser: torch.optim.Optimizer
     step: int = 0
+    _board: Board
 
     @abstractmethod
     def train_step(self, rng: np.random.Generator) -> Figures:
@@ -96,6 +98,7 @@ class TrainingLoop(ABC):
         rng = np.random.default_rng([self.settings.seed, self.step])
         torch.manual_seed(int(rng.integers(2**31)))
         rows: list[Figures] = []
+        self._board = Board(self.folder, self.step)
         started, first = time.monotonic(), self.step
         while self.step < self.settings.steps and not stop():
             rows.append(self.train_step(rng))
@@ -108,6 +111,7 @@ class TrainingLoop(ABC):
                 on_checkpoint()
         self._checkpoint(report, validate=self.step >= self.settings.steps)
         on_checkpoint()
+        self._board.close()
 
     def update(self, loss: torch.Tensor) -> None:
         """Descend along the gradient of `loss` at the rate of this step, then update the averaged weights."""
@@ -135,6 +139,7 @@ class TrainingLoop(ABC):
         figures = " ".join(f"{key} {value:.3f}" for key, value in mean.items())
         report(f"step {self.step}/{self.settings.steps} {figures}  {rate:.2f} steps/s, {left:.0f} min left")
         append(self.folder / TRAIN_LOG, {"step": self.step, **mean})
+        self._board.add("training", self.step, mean)
 
     def _checkpoint(self, report: Callable[[str], None], validate: bool) -> None:
         save_state(self.folder, self.step, self.network, self.beside(), self.optimiser)
@@ -142,6 +147,7 @@ class TrainingLoop(ABC):
         figures: dict[str, Any] = self.validate() if validate else {}
         if figures:
             append(self.folder / VALIDATION_LOG, {"step": self.step, **figures})
+            self._board.add("validation", self.step, figures)
             report("  validation: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items()))
 
 

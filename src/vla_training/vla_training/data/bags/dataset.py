@@ -18,6 +18,7 @@ from vla_training.data.lerobot.schema import (
     ACTION,
     DONE,
     INFO_PATH,
+    MAP_PATH,
     STATE,
     SUCCESS,
     VERSION,
@@ -28,8 +29,6 @@ from vla_training.data.lerobot.schema import (
     scalar,
     vector,
 )
-
-MAP_PATH = "meta/observation_map.yaml"
 
 
 class RecordedWriter(FolderWriter):

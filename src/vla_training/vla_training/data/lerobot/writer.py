@@ -5,15 +5,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vla_core.files import write_text
 from vla_sim.world.robots import get_robot
 
 from vla_training.data.lerobot.columns import record_columns
 from vla_training.data.lerobot.folder import FolderWriter
 from vla_training.data.lerobot.reader import Dataset, open_dataset
-from vla_training.data.lerobot.schema import DatasetError, Feature, features
+from vla_training.data.lerobot.schema import MAP_PATH, DatasetError, Feature, features
 from vla_training.data.record import EpisodeRecord
 
 __all__ = ["Dataset", "DatasetError", "DatasetWriter", "open_dataset"]
+
+
+MAP_TEXT = """\
+format: vla_observation_map/1
+description: what the columns of simulated demonstrations are
+cameras:
+  - {{name: front, key: observation/image, size: [{height}, {width}], fit: crop, interpolation: area}}
+state:
+  - key: observation.state
+    parts:
+      - {{part: joints, unit: rad}}
+      - {{part: gripper, sense: fingers}}
+      - {{part: tool_position}}
+      - {{part: tool_rotation, form: quaternion_xyzw}}
+      - {{part: gripper, sense: width}}
+prompt: prompt
+action:
+  mode: ee_delta
+  key: action
+  parts:
+    - {{part: translation}}
+    - {{part: gripper, sense: open_1}}
+    - {{part: terminate}}
+period_s: 0.2
+"""
 
 
 class DatasetWriter(FolderWriter):
@@ -59,6 +85,9 @@ class DatasetWriter(FolderWriter):
         self._image_size = self._image_size or (height, width)
         if self._image_size != (height, width):
             raise DatasetError(f"pictures of {height} x {width} in a data set of {self._image_size} (height, width)")
+        path = self.folder / MAP_PATH
+        if not path.exists():
+            write_text(path, MAP_TEXT.format(height=height, width=width))
         task = record.task
         extra = {"seed": seed, "family": task.family, "object": task.object, "target": task.target}
         self.append(record.text, record_columns(record), extra | {"success": bool(record.success)})

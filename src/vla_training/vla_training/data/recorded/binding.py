@@ -13,9 +13,8 @@ from vla_core.observation_map.observation_map import ObservationMap
 from vla_core.observation_map.presets import load_map
 from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
 
-from vla_training.data.bags.dataset import MAP_PATH
 from vla_training.data.lerobot.listing import Listing
-from vla_training.data.lerobot.schema import ACTION, STATE, DatasetError
+from vla_training.data.lerobot.schema import ACTION, MAP_PATH, STATE, DatasetError
 from vla_training.data.recorded.draft import draft_map
 from vla_training.data.recorded.meaning import Meaning
 from vla_training.run.errors import TrainingError

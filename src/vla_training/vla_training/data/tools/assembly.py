@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vla_training.data.bags.dataset import MAP_PATH
 from vla_training.data.lerobot.columns import episode_table, task_table
 from vla_training.data.lerobot.episodes import EpisodeFrames, read_frames, read_pictures, rows_by_file
 from vla_training.data.lerobot.listing import Listing
@@ -23,6 +22,7 @@ from vla_training.data.lerobot.schema import (
     DATA_PATH,
     EPISODES_PATH,
     INFO_PATH,
+    MAP_PATH,
     STATS_PATH,
     TASKS_PATH,
     VIDEO_PATH,
