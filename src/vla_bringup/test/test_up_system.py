@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real graph under `vla up`: every parameter arrives, a second graph is refused, deaths, exit statuses."""
 
+import contextlib
+import json
 import os
 import re
 import signal
@@ -158,6 +160,17 @@ class Operator:
         self.context.try_shutdown()
 
 
+@contextlib.contextmanager
+def console_page(graph):
+    """A page of the graph's console: a function that gives its commands."""
+    from websockets.sync.client import connect
+
+    address = re.findall(r"console: http(://\S+)", graph.until(r"console: http").text)[-1]
+    with connect(f"ws{address}socket") as page:
+        page.send(json.dumps({"do": "hello"}))
+        yield lambda **body: page.send(json.dumps(body))
+
+
 @pytest.fixture
 def operator(private_domain):
     made = Operator()
@@ -186,6 +199,13 @@ def test_without_a_camera_the_arm_holds_and_bad_words_change_nothing(up, operato
     assert list(operator.controller.setpoint) == pytest.approx(held, abs=1e-6)
     os.kill(up.pid("camera_node"), signal.SIGCONT)
     until(lambda: operator.policy.state in (operator.policy.STATE_RUNNING, operator.policy.STATE_DONE))
+    with console_page(up) as command:
+        command(do="say", text=task)
+        until(lambda: operator.policy.state == operator.policy.STATE_RUNNING and operator.policy.instruction == task)
+        until(lambda: operator.controller.state == operator.controller.STATE_TRACKING)
+        command(do="stop")
+        until(lambda: operator.policy.state == operator.policy.STATE_STOPPED)
+        until(lambda: operator.controller.state == operator.controller.STATE_HOLDING)
     say("dance the tango")
     until(lambda: operator.policy.state == operator.policy.STATE_ERROR and "pick up" in operator.policy.reason)
     until(lambda: operator.controller.state == operator.controller.STATE_HOLDING)
@@ -203,7 +223,7 @@ def test_a_dead_camera_node_comes_back_and_a_dead_controller_ends_the_graph(up):
 
 
 def test_a_policy_that_cannot_start_ends_the_graph_and_says_why(tmp_path):
-    graph = Up(tmp_path, ["sim:=none", "checkpoint:=/no/such/checkpoint", "device:=cpu"])
+    graph = Up(tmp_path, ["sim:=none", "checkpoint:=/no/such/checkpoint", "device:=cpu", "console:=false"])
     assert graph.end(within_s=90.0) == 1
     assert "/no/such/checkpoint" in graph.text
     assert "policy_node is required" in graph.text

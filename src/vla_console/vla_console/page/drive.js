@@ -41,7 +41,10 @@ export class Drive {
     at("grip").disabled = !this.armed;
     show(at("hand-note"), HELP, "");
     clearInterval(this.timer);
-    if (this.armed) this.timer = setInterval(() => this.tick(), PERIOD_MS);
+    if (!this.armed) return;
+    this.sent = -Infinity;
+    this.send(false, [0, 0, 0, 0, 0, 0]); // the deadman is open when its device appears, or it would not count
+    this.timer = setInterval(() => this.tick(), PERIOD_MS);
   }
 
   // Opens every deadman, and says so at once.
