@@ -21,6 +21,7 @@ SYSTEM = {
     "cv2": ("python3-opencv", "opencv-python-headless"),
     "hypothesis": ("python3-hypothesis", "hypothesis"),
     "jinja2": ("python3-jinja2", "jinja2"),
+    "jsonschema": ("python3-jsonschema", "jsonschema"),
     "msgpack": ("python3-msgpack", "msgpack"),
     "matplotlib": ("python3-matplotlib", "matplotlib"),
     "numpy": ("python3-numpy", "numpy"),
