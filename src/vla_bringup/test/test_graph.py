@@ -207,7 +207,7 @@ def test_the_driver_of_a_franka_takes_the_place_of_the_simulated_arm_but_not_of_
     assert (driver["robot_ip"], driver["read_only"], driver["realtime"]) == ("172.16.0.2", True, "auto")
     assert driver["follow_arm_clock"] is False
     starts = {start.name: start for start in GRAPH.resolve({"driver": "franka-sim", "robot_ip": "127.0.0.9"}, SHARE)}
-    assert starts["franka_sim"].arguments == ("--address", "127.0.0.9")
+    assert starts["franka_sim"].arguments == ("--real-time", "--address", "127.0.0.9")
     assert starts["simulator_node"].parameters["arm_from"] == "joint_states"
     assert starts["franka_driver_node"].parameters["follow_arm_clock"] is True
     assert {s.name: s for s in GRAPH.resolve({}, SHARE)}["simulator_node"].parameters["arm_from"] == ""

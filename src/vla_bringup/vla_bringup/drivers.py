@@ -10,6 +10,7 @@ WAIT: dict[Value, float] = {FRANKA: 0.0, FRANKA_SIM: 60.0}  # [s] for an arm tha
 REALTIME: dict[Value, str] = {FRANKA: "auto", FRANKA_SIM: "ignore"}
 JOINT_STATES: dict[Value, str] = {"none": "", FRANKA: "", FRANKA_SIM: "joint_states"}
 ARM_FROM = Select("driver", JOINT_STATES)  # the simulated arm stands where these joint states say
+HAND_FEEDBACK = Select("driver", {"none": "", FRANKA: "", FRANKA_SIM: FromArgument("robot_ip")})
 
 DRIVER_ARGUMENTS = (
     Argument(
@@ -37,7 +38,9 @@ DRIVER_RULES = (
 )
 
 DRIVER_STACK = (
-    Node("vla_hardware", "franka_sim", arguments=("--address", FromArgument("robot_ip")), when=SIMULATED),
+    Node(
+        "vla_hardware", "franka_sim", arguments=("--real-time", "--address", FromArgument("robot_ip")), when=SIMULATED
+    ),
     Node(
         "vla_hardware",
         "franka_driver_node",

@@ -35,7 +35,7 @@ from .description import (
     Template,
     Value,
 )
-from .drivers import ARM_FROM, DRIVER_ARGUMENTS, DRIVER_RULES, DRIVER_STACK
+from .drivers import ARM_FROM, DRIVER_ARGUMENTS, DRIVER_RULES, DRIVER_STACK, HAND_FEEDBACK
 from .gazebo import GAZEBO, GAZEBO_STACK
 from .maps import MAP, check_map
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
@@ -174,6 +174,7 @@ STACK = (
             "real_time_factor": FromArgument("real_time_factor"),
             "task": FromArgument("instruction"),
             "arm_from": ARM_FROM,
+            "hand_feedback": HAND_FEEDBACK,
         },
         when=MUJOCO,
     ),

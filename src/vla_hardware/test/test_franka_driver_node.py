@@ -49,7 +49,7 @@ def call(bench, name: str):
 
 @pytest.fixture(scope="module")
 def driver(franka_sim, start_node):
-    node = start_node(MODULE, robot_ip=franka_sim.address, realtime="ignore", follow_arm_clock=True)
+    node = start_node(MODULE, robot_ip=franka_sim.address, realtime="ignore", follow_arm_clock=True, priority=False)
     node.wait_for("connected to the FR3")
     return node
 
@@ -117,8 +117,9 @@ def test_a_second_driver_that_finds_locked_joints_ends_with_2(rig, driver, frank
     assert second.process.wait(timeout=40) == 2
     assert "unlock the joints" in second.output
     franka_sim.tell("mode Idle")
-    third = start_node(MODULE, robot_ip=franka_sim.address, read_only=True, hand=False)
+    third = start_node(MODULE, robot_ip=franka_sim.address, read_only=True, hand=False, priority=False)
     third.wait_for("reading only")
+    rig.spin_until(lambda: len(joints(rig)) == len(ROBOT.joints))  # without fingers: of the third driver
     first = joints(rig)
     time.sleep(0.5)
     assert joints(rig) == pytest.approx(first, abs=1e-3)

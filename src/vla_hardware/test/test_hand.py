@@ -102,3 +102,16 @@ def test_a_goal_where_the_fingers_are_stops_them_and_leaves_a_grasp_alone(rig) -
 def test_settings_that_no_arm_takes_are_refused(wrong) -> None:
     with pytest.raises(SettingsError, match="valid"):
         FrankaSettings(**wrong)
+
+
+def test_the_reading_tells_the_force_that_the_fingers_close_with(rig) -> None:
+    hand, loop = rig
+    loop.go(0.0, force=35.0)
+    loop.tick()
+    loop.tick()
+    assert loop.reading.force == 35.0
+    loop.go(0.08)
+    hand.state.width = 0.02
+    loop.tick()
+    loop.tick()
+    assert loop.reading.force == 0.0

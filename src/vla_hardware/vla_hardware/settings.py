@@ -29,6 +29,7 @@ class FrankaSettings:
         "enforce: refuse a kernel without PREEMPT_RT; ignore: take any; auto: enforce where there is one",
         choices=("auto", "enforce", "ignore"),
     )
+    priority: bool = setting(True, "real-time priority for this process, where it may have it")
     position_gain: float = setting(3.0, "[1/s] velocity over the distance to the trajectory", 0.0, 10.0)
     lead: float = setting(0.015, "[s] until a velocity takes effect", 0.0, 0.2)
     tolerance: float = setting(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated arm moved by the joint states of a driver: it stands where they say, and the fingers close."""
 
+import socket
 from types import SimpleNamespace
 
 import numpy as np
@@ -59,6 +60,28 @@ def test_the_arm_follows_joint_states_and_the_fingers_close(rig) -> None:
     reached = simulation.joints()
     assert reached.positions[:7] == pytest.approx(start + amplitude * np.sin(w * 1.0), abs=0.01)
     assert reached.positions[7] < 0.005
+
+
+def test_what_the_fingers_press_on_is_reported_to_the_hand_that_closes_them() -> None:
+    node, simulation = TestNode(), Simulation(World("fr3"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hand:
+        hand.bind(("127.0.0.1", 0))
+        hand.settimeout(5.0)
+        mirror = ArmMirror(node, simulation, "joint_states", "127.0.0.1")
+        mirror._hand = hand.getsockname()
+        home = np.array(simulation.world.robot.home)
+        told = []
+        for effort, finger in ((0.0, 0.04), (-20.0, 0.04), (-20.0, 0.0), (0.0, 0.0)):
+            for k in range(60):
+                message = state(simulation, home, np.zeros(7), finger)
+                message.effort = [0.0] * 7 + [effort]
+                node.callback(message)
+                simulation.advance(STEPS, k)
+                told.append(float(hand.recv(64)))
+    assert told[59] == 0.0  # open, without force
+    assert 0.04 < max(told[60:70]) <= 0.081  # pressed: the fingers are on their way
+    assert told[179] == 0.0  # closed on nothing
+    assert told[-1] == 0.0
 
 
 def test_the_first_joint_state_places_the_arm(rig) -> None:

@@ -34,6 +34,7 @@ class Settings:
     viewer_camera: str = setting("camera/viewer", "namespace of the outside camera's image_raw and camera_info")
     arm_command_topic: str = setting("", "trajectory_msgs/JointTrajectory in; empty: the robot's own")
     arm_from: str = setting("", "sensor_msgs/JointState that moves the arm and the fingers; empty: commands do")
+    hand_feedback: str = setting("", "with arm_from: address of franka_sim, whose hand is to meet the blocks too")
     gripper_command_topic: str = setting("gripper_controller/joint_trajectory", "first finger's trajectory [m] in")
 
     @property

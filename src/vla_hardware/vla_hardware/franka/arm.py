@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from vla_hardware.franka.limits import FORCES, TORQUES, settable
 Array = NDArray[np.float64]
 REALTIME_KERNEL = Path("/sys/kernel/realtime")
 UNFILTERED = 1000.0  # [Hz] turns libfranka's low-pass off, which begins anew from a stale state when a packet is late
+RECOVERY_S = 1.0  # [s] until the arm's state shows a recovery
 JERK_SHARE = 0.3  # of the arm's own limit that the driver uses
 MISSING = "franky-control is not installed; install it with: ./vla run pip install -r requirements/hardware.txt"
 
@@ -181,22 +183,21 @@ class FrankaArm:
         """Clear the arm's errors, connecting again where the connection is lost; raises ArmError or ArmFault."""
         with self._lock:
             try:
-                connected = bool(self._arm.recover_from_errors())
-                refused = "" if connected else "the arm refuses the recovery"
+                self._arm.recover_from_errors()  # what it returns may be of a state from before
+                connected = True
             except self._franky.NetworkException:
-                connected, refused = False, ""
+                connected = False
             except self._franky.Exception as error:
                 raise self._fault(error) from error
-            if refused:
-                raise ArmError(refused)
-            if not connected:
-                self._arm = None
         if not connected:
+            self._arm = None
             self._connect()
         self._forget_motion()
-        fault = self.fault_of(self.read())
-        if fault is not None:
-            raise fault
+        deadline = time.monotonic() + RECOVERY_S
+        while (fault := self.fault_of(self.read())) is not None:
+            if time.monotonic() > deadline:
+                raise fault
+            time.sleep(0.02)
 
     def _forget_motion(self) -> None:
         """Take the exception of the motion that was aborted, which franky tells at its next call."""

@@ -35,11 +35,12 @@ class Hand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandReading:
-    """Width between the pads [m] and its rate [m/s]; `is_grasped`: something is held with force."""
+    """Width between the pads [m] and its rate [m/s]; `is_grasped`: something is held with `force` [N]."""
 
     width: float
     velocity: float
     is_grasped: bool
+    force: float = 0.0  # that the fingers close with; 0: they open, or rest where they are
 
 
 class HandLoop:
@@ -55,6 +56,7 @@ class HandLoop:
         self._goal: tuple[float, float] | None = None
         self._motion: Any = None
         self._homing = False
+        self._closing = 0.0  # [N] of the grasp in force
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -99,7 +101,7 @@ class HandLoop:
         state = self._hand.state
         width, before = float(state.width), self.reading
         velocity = 0.0 if before is None else (width - before.width) / PERIOD_S
-        self.reading = HandReading(width, velocity, bool(state.is_grasped))
+        self.reading = HandReading(width, velocity, bool(state.is_grasped), self._closing)
         with self._lock:
             goal, self._goal = self._goal, None
             homing, self._homing = self._homing, False
@@ -113,8 +115,10 @@ class HandLoop:
             self._end_motion()
         elif goal < width:
             self._begin(lambda: self._hand.grasp_async(goal, self._speed, force, ANY_WIDTH, ANY_WIDTH))
+            self._closing = force
             self.grasps += 1
         else:
+            self._closing = 0.0
             self._begin(lambda: self._hand.move_async(goal, self._speed))
             self.moves += 1
 
@@ -126,6 +130,7 @@ class HandLoop:
         """Stop fingers that move; a grasp that has ended keeps its force."""
         if self._motion is not None and not self._motion.wait(0.0):
             self._hand.stop()
+            self._closing = 0.0
         self._motion = None
 
 

@@ -14,12 +14,15 @@ import signal
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from vla_core.realtime import ask_for_real_time
 from vla_core.robot import load_robot_config
+
+from vla_hardware.franka.standin_hand import Fingers
 
 TICK_S = 0.001
 BACKLOG_S = 0.02  # [s] that are caught up; more is lost time
@@ -34,6 +37,9 @@ ERRORS = (  # names of the first flags of the protocol
     "cartesian_reflex",
 )
 FLAGS = 41
+STATE_TICKS = 5  # between two recorded states
+COMMAND_ROW = 10  # time [s], velocities (7,) [rad/s], whether the motion ended, number of the state that is answered
+STATE_ROW = 16  # time of the arm and of the system [s], positions (7,) [rad], velocities (7,) [rad/s]
 COMMANDS = "reflex NAME, mode NAME, record FILE"
 
 
@@ -86,7 +92,7 @@ class Standin:
                 self.sim.start()
 
         self.mode, self._errors = "", (False,) * FLAGS
-        self._recorded: list[tuple[float, ...]] | None = None
+        self._recorded: tuple[array[float], array[float]] | None = None  # commands, states
         self._file = ""
         self._simulator = MujocoSimulator()
         robot = self._simulator.add_robot(initial_q=home, initial_hand_width=0.08)
@@ -94,6 +100,7 @@ class Standin:
         robot._tracked_state_components["dq_d"].observers["fd"]._alpha = 0.0
         self._server = Server(self._simulator)
         self._time = 0.0
+        self._fingers = Fingers(robot, address)
         self.commands: queue.Queue[str] = queue.Queue()
 
     def disguise(self, state: Any) -> Any:
@@ -111,7 +118,13 @@ class Standin:
 
             command = UDPCommand.from_bytes(data)
             end = float(command.motion_generation_finished)
-            self._recorded.append((self._time, *command.dq_c, end, float(command.message_id)))
+            self._recorded[0].extend((self._time, *command.dq_c, end, float(command.message_id)))
+
+    def _note_state(self) -> None:
+        """Keep where the arm is."""
+        if self._recorded is not None and round(self._time / TICK_S) % STATE_TICKS == 0:
+            state = self._robot.robot.inner_state
+            self._recorded[1].extend((self._time, time.time(), *state.q, *state.dq))
 
     def run(self, stopping: threading.Event) -> None:
         """Step in real time until `stopping` is set."""
@@ -122,8 +135,10 @@ class Standin:
             while not stopping.is_set():
                 while not self.commands.empty():
                     self._obey(self.commands.get())
+                self._fingers.meet()
                 server.run_once(realtime=False)
                 self._time += TICK_S
+                self._note_state()
                 due += TICK_S
                 now = time.monotonic()
                 if now < due:
@@ -147,8 +162,9 @@ class Standin:
     def _record(self, file: str) -> None:
         """Write what was recorded, and begin again where there is a `file`."""
         if self._recorded is not None:
-            np.savez(self._file, commands=np.array(self._recorded))
-        self._recorded, self._file = ([] if file else None), file
+            commands, states = (np.frombuffer(rows) for rows in self._recorded)
+            np.savez(self._file, commands=commands.reshape(-1, COMMAND_ROW), states=states.reshape(-1, STATE_ROW))
+        self._recorded, self._file = ((array("d"), array("d")) if file else None), file
 
     def _reflex(self, name: str) -> None:
         """Stop as a reflex does: the motion is aborted, and the error stays until the recovery."""
@@ -172,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = words[: words.index("--ros-args")]
     parser = argparse.ArgumentParser(prog="franka_sim", description=__doc__)
     parser.add_argument("--address", default="127.0.0.1", help="loopback address to serve on (default: %(default)s)")
+    parser.add_argument("--real-time", action="store_true", help="with real-time priority where this may have it")
     options = parser.parse_args(words)
     robot = load_robot_config("fr3")
     try:
@@ -184,7 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    ask_for_real_time()
+    if options.real_time:
+        ask_for_real_time()
     threading.Thread(target=_listen, args=(standin, stopping), daemon=True).start()
     try:
         standin.run(stopping)

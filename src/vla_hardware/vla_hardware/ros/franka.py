@@ -103,7 +103,8 @@ class FrankaDriverNode(ManagedNode):
 
     def activate(self) -> None:
         """Start the threads, with real-time priority where this process may have it; franky's thread inherits it."""
-        self.get_logger().info(ask_for_real_time())
+        if self._settings.priority:
+            self.get_logger().info(ask_for_real_time())
         self._loop.start()
         if self._hand is not None:
             self._hand.start()
@@ -194,7 +195,7 @@ class FrankaDriverNode(ManagedNode):
             fingers = len(names) - len(position)
             position += [hand.width / 2] * fingers
             velocity += [hand.velocity / 2] * fingers
-            effort += [0.0] * fingers
+            effort += [-hand.force] * fingers  # closing is the negative direction
         message = JointState(name=names, position=position, velocity=velocity, effort=effort)
         message.header.stamp = time_from_ns(self.get_clock().now().nanoseconds)
         if self.context.ok():

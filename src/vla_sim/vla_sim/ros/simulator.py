@@ -67,7 +67,7 @@ class SimulatorNode(ManagedNode):
         topics = ("", "") if settings.arm_from else (arm_topic, settings.gripper_command_topic)
         self._commands = CommandIntake(self, self._simulation, self._loop_clock, *topics)
         if settings.arm_from:
-            ArmMirror(self, self._simulation, settings.arm_from)
+            ArmMirror(self, self._simulation, settings.arm_from, settings.hand_feedback)
         self._physics = PhysicsLoop(self._simulation, self._on_state, self._on_failure, simulated)
         self._time = TimeControl(self, self._physics, simulated, settings.step_size)
         self._cameras, self._viewer = self._create_cameras(settings)

@@ -80,7 +80,7 @@ class SimRobot:
         return self.config.gripper.finger_position(float(np.clip(opening, 0.0, 1.0)))
 
 
-_FINGER_GAIN = 1500.0  # N/m: a firm grasp of a 50 g block, far below the hand's 70 N
+FINGER_GAIN = 1500.0  # N/m: a firm grasp of a 50 g block, far below the hand's 70 N
 _FRICTION = (2.5, 0.05, 0.001)  # rubber pads
 
 
@@ -158,7 +158,7 @@ def _add_fingers(spec: mujoco.MjSpec, names: tuple[str, str], travel: tuple[floa
         joint.frictionloss = 0.0
         joint.armature = 0.1
         actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        actuator.set_to_position(kp=_FINGER_GAIN, kv=40.0)
+        actuator.set_to_position(kp=FINGER_GAIN, kv=40.0)
         actuator.ctrllimited = True
         actuator.ctrlrange = travel
         actuator.forcelimited = True
