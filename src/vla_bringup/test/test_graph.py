@@ -15,6 +15,7 @@ from vla_bringup.graph import GRAPH
 from vla_bringup.maps import map_name
 from vla_bringup.policies import BUILT_IN, ON_A_SERVER, SERVERS, SHIPPED
 from vla_bringup.resolution import Graph, IncludeStart, NodeStart
+from vla_bringup.robots import DESCRIBED, described
 from vla_policy.remote.credentials import Credentials
 from vla_policy.remote.protocols import make_server
 
@@ -123,13 +124,34 @@ def test_the_robots_with_a_shipped_checkpoint_are_those_whose_folders_ship(polic
 @pytest.mark.parametrize("policy", SHIPPED)
 @pytest.mark.parametrize("sim", CHOICES["sim"])
 def test_a_robot_without_a_shipped_checkpoint_is_refused_with_what_works(policy, sim):
-    for robot in set(CHOICES["robot"]) - set(SHIPPED[policy]):
+    for robot in set(CHOICES["robot"]) - set(SHIPPED[policy]) - (set(DESCRIBED) if sim == "gazebo" else set()):
         message = refusal({"robot": robot, "policy": policy, "sim": sim})
         assert f"robot:={robot} policy:={policy} needs checkpoint:=" in message
         assert "FOLDER" in message
         assert "policy:=expert" in message
         assert GRAPH.values({"robot": robot, "policy": policy, "sim": sim, "checkpoint": "folder"})
         assert GRAPH.values({"robot": robot, "policy": "expert"})
+
+
+def test_a_robot_file_with_a_urdf_is_a_robot_of_the_graph_and_published_as_it_is():
+    assert "ur5e" in DESCRIBED
+    starts = GRAPH.resolve({"robot": "ur5e", "policy": "expert"}, SHARE)
+    publisher = next(start for start in starts if start.name == "robot_state_publisher")
+    assert 'name="ur5e"' in publisher.parameters["robot_description"]
+    assert "no world" in refusal({"robot": "ur5e", "policy": "rt1", "checkpoint": "folder", "sim": "gazebo"})
+
+
+def test_a_robot_file_whose_description_comes_on_a_topic_or_that_is_broken(tmp_path, monkeypatch):
+    folder = tmp_path / "share/vla_core/config/robots"
+    folder.mkdir(parents=True)
+    data = yaml.safe_load((SHARE / "config/robots/ur5e.yaml").read_text(encoding="utf-8"))
+    data["model"] = {"topic": "robot_description", "tcp_frame": "gripper_tcp"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    (folder / "broken.yaml").write_text("robot: broken", encoding="utf-8")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    found = described()
+    assert found["mine"] == ""
+    assert "broken" not in found
 
 
 def test_the_policies_of_this_repository_come_first_whether_their_packages_are_installed_or_not():
@@ -180,7 +202,7 @@ def everything():
         given |= {"server": "ws://host:8000"} if policy in ON_A_SERVER else {}
         given |= {"map": "rt1"} if policy == "remote" else {}
         given |= {"checkpoint": "folder"} if robot not in SHIPPED.get(policy, CHOICES["robot"]) else {}
-        if policy != "expert" or sim == "mujoco":
+        if (policy != "expert" or sim == "mujoco") and (robot not in DESCRIBED or sim != "gazebo"):
             yield given
 
 

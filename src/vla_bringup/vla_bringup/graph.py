@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from .description import (
     Argument,
     FileEntry,
-    FileText,
     FromArgument,
     MapName,
     MapTopic,
@@ -40,6 +39,7 @@ from .gazebo import GAZEBO, GAZEBO_STACK
 from .maps import MAP, check_map
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
 from .resolution import NAMESPACE, NAMESPACE_FORM, WITHIN_NAMESPACE, Graph
+from .robots import DESCRIPTIONS, ROBOT_RULES, ROBOTS
 
 MUJOCO = {"sim": ("mujoco",)}
 NOT_MUJOCO = {"sim": ("gazebo", "none")}
@@ -52,13 +52,12 @@ WEIGHTS: Mapping[Value, Setting] = {
     "replay": FromArgument("replay_file"),
     "expert": "",
 }
-ROBOTS = ("fr3", "wx250s")
 BOOLEAN = ("true", "false")
 ROBOT_FILE = "{share}/config/robots/{robot}.yaml"
 LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives less probability to legal tokens."
 
 ARGUMENTS = (
-    Argument("robot", "fr3", "Robot arm: Franka Research 3 with its hand, or WidowX 250 S.", ROBOTS),
+    Argument("robot", "fr3", "Robot arm: Franka Research 3, WidowX 250 S, or a robot file with a URDF.", ROBOTS),
     Argument("namespace", "", "ROS namespace of every node.", pattern=NAMESPACE, form=NAMESPACE_FORM),
     Argument("sim", "mujoco", "What stands in for the robot; none: its own drivers.", ("mujoco", "gazebo", "none")),
     Argument("policy", "rt1", "What turns images into actions.", POLICIES),
@@ -116,6 +115,7 @@ ARGUMENTS = (
 )
 
 RULES = (
+    *ROBOT_RULES,
     Rule(
         {"policy": ("expert",), **NOT_MUJOCO},
         "the expert reads the objects' true poses on sim/scene_state, which only sim:=mujoco publishes",
@@ -258,7 +258,7 @@ STACK = (
         "robot_state_publisher",
         "robot_state_publisher",
         on_exit=OnExit.RESTART,
-        parameters={"robot_description": FileText("{share}/config/gazebo/{robot}.urdf"), **SIM_TIME},
+        parameters={"robot_description": Select("robot", DESCRIPTIONS), **SIM_TIME},
         when={"publish_description": (True,)},
         fallback="vla_description",
     ),
