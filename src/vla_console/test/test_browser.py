@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 from vla_console.background import serving
-from vla_console.commands import Act, Ask, Drive, Say
+from vla_console.commands import Act, Ask, Drive, Say, Sound
 from vla_console.hub import Hub
 from vla_console.server import ConsoleServer
 from vla_console.settings import ConsoleSettings
 
 pytestmark = pytest.mark.node  # no node, but processes on a busy machine, as with nodes
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]  # a microphone
 PATIENCE_MS = 30_000
 
 
@@ -28,7 +29,7 @@ def browser():
     reason = "playwright is not installed: ./vla run pip install -r requirements/browser.txt"
     playwright = pytest.importorskip("playwright.sync_api", reason=reason)
     with playwright.sync_playwright() as tools:
-        made = tools.chromium.launch(executable_path=name, args=["--no-sandbox"])
+        made = tools.chromium.launch(executable_path=name, args=ARGUMENTS)
         yield made
         made.close()
 
@@ -176,6 +177,38 @@ def test_keys_and_pads_move_the_arm_only_while_a_deadman_is_held(shown, served):
     assert not commands(served, Drive)[-1].held
     assert shown.locator("#arm").get_attribute("aria-pressed") == "false"
     shown.mouse.up()
+
+
+def test_a_gamepad_moves_the_arm_while_its_shoulder_button_is_held(shown, served):
+    def pad(button, forward):
+        buttons = [{"pressed": i == button, "value": float(i == button)} for i in range(17)]
+        state = {"connected": True, "mapping": "standard", "axes": [0, -forward, 0, 0], "buttons": buttons}
+        shown.evaluate(f"navigator.getGamepads = () => [{json.dumps(state)}]")
+
+    pad(None, 1.0)
+    shown.locator("#arm").click()
+    wait_for(lambda: len(commands(served, Drive)) > 2)
+    assert not any(command.held for command in commands(served, Drive))
+    pad(4, 1.0)
+    wait_for(lambda: commands(served, Drive)[-1].held and commands(served, Drive)[-1].linear == (0.5, 0, 0))
+    pad(None, 1.0)
+    wait_for(lambda: not commands(served, Drive)[-1].held)
+
+
+def test_the_microphone_is_heard_while_the_talk_button_is_held(shown, served):
+    served.hub.post("offers", json.dumps({"is": "offers", "actions": [], "speech": True}))
+    button = shown.locator("#talk")
+    button.wait_for()
+    button.hover()
+    shown.mouse.down()
+    wait_for(
+        lambda: any(np.any(np.frombuffer(sound.samples, np.int16)) for sound in commands(served, Sound))
+    )  # it beeps
+    shown.mouse.up()
+    wait_for(lambda: not commands(served, Sound)[-1].talking)
+    sounds = commands(served, Sound)
+    assert {(sound.sample_rate, len(sound.samples)) for sound in sounds[:-1]} == {(16000, 2 * 1600)}
+    assert all(sound.talking for sound in sounds[:-1])
 
 
 def test_a_page_that_is_closed_while_it_drives_is_told(shown, served):

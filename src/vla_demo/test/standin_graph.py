@@ -128,6 +128,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     print("stand-in graph, arguments:", *sys.argv[1:], flush=True)
+    print("console_node | console: http://127.0.0.1:8600/", flush=True)
     rclpy.spin(StandIn(os.environ.get("STANDIN", "good")))
 
 

@@ -53,6 +53,8 @@ def test_a_good_run_leaves_all_files_and_exit_status_0(environment: dict[str, st
     out = tmp_path / "demo"
     done = run(environment, "good", "main", "--out", str(out), "--seed", "2", "--checkpoint", "some")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "watch and stop it in a browser: http://127.0.0.1:8600/" in done.stdout
+    assert "console:=true" in (out / "graph.log").read_text()
     files = {"video.mp4", "timeline.png", "summary.json", "recording.npz", "graph.log"}
     assert {path.name for path in out.iterdir()} == files
     figures = json.loads((out / "summary.json").read_text())
