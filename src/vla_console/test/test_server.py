@@ -7,8 +7,10 @@ import resource
 import socket
 import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 from vla_console.background import serving
@@ -219,6 +221,30 @@ def test_newcomers_get_the_latest_of_every_stream(served):
                 await asyncio.wait_for(page.recv(), 0.2)
 
     asyncio.run(run())
+
+
+def test_the_server_ends_although_clients_read_nothing_or_say_nothing(served):
+    def threads():
+        return [thread for thread in threading.enumerate() if thread.name == "console server"]
+
+    async def run(address, hub, exit_stack):
+        async with connect(f"{address.replace('http', 'ws')}socket", close_timeout=0.1) as deaf:
+            await deaf.send(json.dumps({"do": "hello"}))
+            await deaf.recv()
+            deaf.transport.pause_reading()
+            host, port = address.split("//")[1].rstrip("/").split(":")
+            with socket.create_connection((host, int(port))):
+                for i in range(30):
+                    hub.post(f"camera {i}", bytes(300_000))
+                await asyncio.to_thread(exit_stack.close)
+
+    before, hub = len(threads()), Hub()
+    with ExitStack() as exit_stack:
+        server = ConsoleServer(ConsoleSettings(port=0), hub, served.desk, served.desk.lines.append)
+        address = exit_stack.enter_context(serving(server))
+        assert len(threads()) == before + 1
+        asyncio.run(run(address, hub, exit_stack))
+    assert len(threads()) == before
 
 
 def test_tls_with_a_certificate_and_unusable_files_are_refused(serve, tmp_path):

@@ -32,10 +32,8 @@ def serving(server: ConsoleServer) -> Iterator[str]:
             address.set_exception(error)
 
     def work() -> None:
-        try:
-            loop.run_until_complete(run())
-        finally:
-            loop.close()
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:  # at the end it cancels what is left
+            runner.run(run())
 
     thread = threading.Thread(target=work, name="console server", daemon=True)
     thread.start()

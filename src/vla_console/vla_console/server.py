@@ -32,7 +32,7 @@ from vla_console.pagefiles import PageFiles, text_response
 from vla_console.settings import ConsoleSettings
 
 SOCKET, HEALTH = "/socket", "/healthz"
-HELLO_S, OPEN_S, CLOSE_S = 5.0, 5.0, 1.0  # [s] for the token, the opening and the closing handshake
+HELLO_S, OPEN_S, CLOSE_S = 5.0, 5.0, 0.5  # [s] for the token, the opening and the closing handshake
 ALIVE_S = 10.0  # [s] after which a page that answers nothing is gone, twice
 WRONG_TOKEN_S = 0.5  # [s] before a wrong token is told
 MOST_STRANGERS = 64  # connections that have not shown a token
@@ -76,7 +76,11 @@ class ConsoleServer:
             yield self._address(server)
         finally:
             server.close()
-            await server.wait_closed()
+            with suppress(TimeoutError):  # a client that reads nothing, or has sent no request yet
+                async with asyncio.timeout(2.0 * CLOSE_S):
+                    await server.wait_closed()
+            for connection in server.connections:
+                connection.transport.abort()
 
     async def _listen(self) -> Server:
         first = self._settings.port
