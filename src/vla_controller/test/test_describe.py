@@ -222,3 +222,15 @@ def test_check_prints_its_verdicts_as_json(capsys: pytest.CaptureFixture[str], m
     assert main(["check", "ur5e", "--no-streams", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["subject"] for row in rows} >= {"description", "stop", "home", "tool", "workspace", "collision"}
+
+
+def test_home_is_found_from_where_the_tool_is_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vla_controller.describe.reach._SEEDS", 8)
+    monkeypatch.setattr("vla_controller.describe.reach._BEST", 1)
+    words = [*FACTS, "--no-collision", "--base", "fr3_link0"]
+    made = load_robot_config(str(run(FR3, tmp_path, *words, "--home-tool", "0.5 0.1 0.4")))
+    pose = Kinematics(made).fk(made.home)
+    np.testing.assert_allclose(pose.position, [0.5, 0.1, 0.4], atol=5e-3)
+    assert abs(pose.quaternion[0]) > 0.99  # x y z w: z down, y along the base's y
+    with pytest.raises(UrdfError, match=r"does not reach .* with its tool pointing down"):
+        run(FR3, tmp_path, *words, "--force", "--home-tool", "1.5 0 0.4")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vla_controller.arm.kinematics import Kinematics
-from vla_core.model_source import ModelSource, package_folder, parse_model, read_urdf
+from vla_core.model_source import DescriptionError, ModelSource, package_folder, parse_model, read_urdf
 from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
 from vla_core.rotation import rotation_between
 
@@ -136,3 +136,22 @@ def test_a_urdf_is_found_beside_the_robot_file_and_a_missing_one_is_named(tmp_pa
 def test_an_unusable_model_entry_is_refused_with_what_is_valid(data: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_model(data, Path())
+
+
+def test_a_xacro_is_expanded_by_the_program_and_its_absence_or_failure_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, program = tmp_path / "arm.urdf.xacro", tmp_path / "xacro"
+    path.write_text(FRANKA, encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DescriptionError, match="needs the program xacro"):
+        read_urdf(path)
+    program.write_text('#!/bin/sh\nwhile read -r line; do echo "$line"; done < "$1"\n', encoding="utf-8")
+    program.chmod(0o755)
+    source = parse_model({"file": "arm.urdf.xacro", "tcp_frame": "fr3_hand_tcp"}, tmp_path)
+    config = replace(load_robot_config("fr3"), model=source, collision=None)
+    home = Kinematics(load_robot_config("fr3")).fk(config.home).position
+    np.testing.assert_allclose(Kinematics(config).fk(config.home).position, home, atol=1e-5)
+    program.write_text("#!/bin/sh\necho no such macro >&2\nexit 2\n", encoding="utf-8")
+    with pytest.raises(RobotConfigError, match=r"xacro .* failed: no such macro"):
+        Kinematics(config)
