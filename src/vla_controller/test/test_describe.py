@@ -234,3 +234,12 @@ def test_home_is_found_from_where_the_tool_is_to_be(tmp_path: Path, monkeypatch:
     assert abs(pose.quaternion[0]) > 0.99  # x y z w: z down, y along the base's y
     with pytest.raises(UrdfError, match=r"does not reach .* with its tool pointing down"):
         run(FR3, tmp_path, *words, "--force", "--home-tool", "1.5 0 0.4")
+
+
+def test_a_gripper_that_the_urdf_has_not_is_taken_with_its_width(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*FACTS, *HOME, "--no-collision", "--gripper-joint", "drive_joint", "--gripper-width", "0 0.085"]
+    made = load_robot_config(str(run(FR3, tmp_path, *words)))
+    assert (made.gripper.joint, made.gripper.mimic_joint, made.gripper.max_width) == ("drive_joint", "", 0.085)
+    assert "drive_joint is no prismatic finger" in capsys.readouterr().out

@@ -39,6 +39,11 @@ def test_joints_turn_slide_and_mimic(angle: float, travel: float) -> None:
     np.testing.assert_allclose(poses["other"].position, (0.1 - 2.0 * travel, 0.0, 0.0), atol=1e-12)
 
 
+def test_the_axis_of_a_fixed_joint_does_not_count() -> None:
+    mounted = TEXT.replace('<child link="hand"/>', '<child link="hand"/><axis xyz="0 0 0"/>')
+    assert [joint.name for joint in parse_urdf(mounted).fixed] == ["mount"]
+
+
 def test_joints_without_a_finite_position_are_left_out() -> None:
     assert parse_urdf(TEXT).moved({"turn": math.nan}) == ()
 

@@ -155,7 +155,7 @@ def _joint(element: Element) -> Joint:
     name, kind = element.get("name", ""), element.get("type", "")
     if kind not in TYPES:
         raise UrdfError(f"joint {name!r} has type {kind!r}; valid: {', '.join(TYPES)}")
-    axis = _vector(name, element.find("axis"), "xyz", "1 0 0")
+    axis = _vector(name, element.find("axis") if kind != FIXED else None, "xyz", "1 0 0")
     if not np.linalg.norm(axis) > 0.0:
         raise UrdfError(f"joint {name!r} has a zero axis; valid: a direction")
     origin = element.find("origin")

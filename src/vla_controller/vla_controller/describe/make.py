@@ -50,12 +50,17 @@ def make_robot(text: str, folder: Path | None, options: argparse.Namespace, ask:
         UrdfError: the URDF cannot be used, or an option does not fit it.
         AnswersMissingError: something is missing and nobody can be asked.
     """
-    facts = arm_facts(parse_urdf(text), options.base, options.tcp, options.gripper_joint or "")
+    own = options.gripper_joint is not None and options.gripper_width is not None
+    facts = arm_facts(parse_urdf(text), options.base, options.tcp, "" if own else options.gripper_joint or "")
+    if own and (facts.fingers is None or facts.fingers.joint != options.gripper_joint):
+        facts = replace(facts, fingers=None)
     wanted = ["acceleration", "jerk", "workspace", *([] if options.home is not None else ["home_tool"])]
     if facts.fingers is None:
         wanted += ["gripper_joint", "gripper_width", "gripper_speed"]
     answer(options, wanted, ask)
     notes = [f"{name} is continuous: limited to a full turn either way" for name in facts.continuous]
+    if facts.fingers is None:
+        notes.append(f"{options.gripper_joint} is no prismatic finger of the URDF: it is sent half the width [m]")
     config = _without_home(text, facts, options)
     config = replace(config, home=_home(config, options))
     tool = Kinematics(config).fk(config.home).position
