@@ -45,7 +45,7 @@ install_torch() { # cpu|cuda: without its dependencies, which base.txt brings; s
 }
 
 requirement_files() { # the files under requirements/ that apply here, in the order of installation
-  echo build base assets engine dev peers docs
+  echo build base assets engine speech dev peers docs
   [[ $SYSTEM_ROS == 1 ]] || echo "ros-$DISTRO"
   command -v cmake >/dev/null || echo cmake
 }

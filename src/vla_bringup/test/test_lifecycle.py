@@ -20,6 +20,7 @@ NODES = {
     "policy_node": ("vla_policy.policy_node", {"policy": "expert"}, "/vla/action_chunk"),
     "recorder_node": ("vla_recorder.recorder_node", {}, "/recorder_node/status"),
     "console_node": ("vla_console.console_node", {"port": "0"}, "/vla/text_command"),
+    "speech_node": ("vla_speech.speech_node", {"recogniser": "grammar", "speak": "false"}, "/vla/utterance"),
     "simulator_node": ("vla_sim.simulator_node", {}, "/sim/scene_state"),
 }
 ROUND = (

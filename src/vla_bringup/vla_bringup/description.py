@@ -147,9 +147,9 @@ class Node:
     """A ROS executable; its node name is `name`, or the executable's name where `name` is empty.
 
     `config` is its ROS parameter file below the config folder, read before `parameters`. `arguments` are plain
-    command-line arguments. It starts only when the arguments meet every entry of `when` and the argument `needs`, where
-    one is named, is not empty. Where `package` is not installed, the executable of the same name of the package
-    `fallback` is started instead, if one is named.
+    command-line arguments. It starts only when the arguments meet every entry of `when`, do not meet `unless`, where
+    that has entries, and the argument `needs`, where one is named, is not empty. Where `package` is not installed, the
+    executable of the same name of the package `fallback` is started instead, if one is named.
     """
 
     package: str
@@ -162,6 +162,7 @@ class Node:
     when: Condition = field(default_factory=dict)
     fallback: str = ""
     needs: str = ""
+    unless: Condition = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

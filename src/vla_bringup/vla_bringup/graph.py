@@ -95,6 +95,13 @@ ARGUMENTS = (
     Argument(
         "console_port", "8600", "TCP port of the page; the next free one where taken.", kind=int, low=0, high=65535
     ),
+    Argument(
+        "speech",
+        "off",
+        "Who is heard: off, microphone, topic (vla/audio: the console's microphone and others), or a WAV file's path.",
+        pattern=r"off|microphone|topic|.*\.wav|.*\.WAV",
+        form="off, microphone, topic or the path of a .wav file",
+    ),
     Argument("wrist_camera", "false", "true: the simulated wrist camera runs whatever the map.", BOOLEAN, kind=bool),
     Argument("camera_delay", "0.0", "Delay added to the simulated cameras [s].", kind=float, low=0.0, high=5.0),
     Argument("action_delay", "0.0", "Delay added before simulated motors obey [s].", kind=float, low=0.0, high=5.0),
@@ -245,6 +252,18 @@ STACK = (
         config="console_node.yaml",
         parameters={**ROBOT, "port": FromArgument("console_port"), **SIM_TIME},
         when={"console": (True,)},
+    ),
+    Node(
+        "vla_speech",
+        "speech_node",
+        on_exit=OnExit.RESTART,
+        config="speech_node.yaml",
+        parameters={
+            "source": FromArgument("speech"),
+            "halt_words": Template("{share}/config/halt_words.yaml"),
+            **SIM_TIME,
+        },
+        unless={"speech": ("off",)},
     ),
     Node(  # a job and no parameter of a node: what restarts must not give it again
         "vla_operator",

@@ -159,8 +159,10 @@ def absolute(*namespaces: str) -> str:
 
 
 def _is_wanted(item: Node | Include, values: Mapping[str, Value]) -> bool:
-    needs = item.needs if isinstance(item, Node) else ""
-    return _meets(values, item.when) and (not needs or bool(values[needs]))
+    if not isinstance(item, Node):
+        return _meets(values, item.when)
+    excluded = bool(item.unless) and _meets(values, item.unless)
+    return _meets(values, item.when) and (not item.needs or bool(values[item.needs])) and not excluded
 
 
 def _meets(values: Mapping[str, Value], condition: Condition) -> bool:
