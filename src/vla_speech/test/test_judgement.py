@@ -80,6 +80,11 @@ def test_what_is_heard_badly_is_refused_with_examples(judge):
         assert RED in heard.reason
 
 
+def test_free_text_has_to_be_surer_than_what_fits_the_grammar(judge):
+    assert hear(judge, RED, 0.7, addressed=True).state is State.ACCEPTED
+    assert hear(judge, "sleep the red block", 0.7, addressed=True).state is State.ASKED
+
+
 def test_free_text_goes_out_as_it_was_said(judge):
     said = "Put <b>all</b> toys away."
     heard = hear(judge, said, addressed=True)

@@ -88,7 +88,7 @@ class Judge:
             return replace(heard, reason=str(error))
         if command.kind is CommandKind.STOP:
             return replace(heard, state=State.STOP, instruction=STOP)
-        if heard.confidence >= self.settings.sure:
+        if heard.confidence >= (self.settings.sure if fits else self.settings.sure_free):
             self.forget()
             return replace(heard, state=State.ACCEPTED, instruction=command.text)
         self._asked, self._until = command.text, end + self.settings.answer_time

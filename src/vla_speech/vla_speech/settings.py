@@ -22,8 +22,9 @@ class HearingSettings:
         choices=RECOGNISERS,
     )
     sure: float = setting(0.5, "confidence from which a command is taken without a question", 0.0, 1.0)
+    sure_free: float = setting(0.85, "the same for text that does not fit the grammar", 0.0, 1.0)
     unsure: float = setting(0.05, "confidence below which nothing is taken and nothing asked", 0.0, 1.0)
-    stop_threshold: float = setting(0.7, "probability from which the halt word is taken for one", 0.05, 0.999)
+    stop_threshold: float = setting(0.85, "probability from which the halt word is taken for one", 0.05, 0.999)
     pause: float = setting(0.6, "[s] of silence that ends an utterance", 0.2, 3.0)
     longest: float = setting(15.0, "[s] after which an utterance is ended", 2.0, 28.0)
     answer_time: float = setting(
