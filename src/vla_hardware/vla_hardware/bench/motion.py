@@ -16,6 +16,7 @@ SHIPPED = "bench/data/rt1_motion.json"
 SLOWER = 1.05  # the recorded accelerations are those of the limits: between two points quintics exceed them a little
 LAGS = np.arange(-0.05, 0.3, 0.0025)  # [s] that are tried
 MOVING = 0.02  # [rad/s] below which a joint counts as at rest
+NEAR = 10  # samples, 10 ms
 ROUNDING = 1e-3  # share of a limit
 
 
@@ -85,7 +86,9 @@ class LimitAccount:
     """Velocities that the arm was commanded at 1 kHz: how many, how many over a limit, and the largest shares."""
 
     samples: int
+    missed: int  # states of the arm that libfranka did not answer
     over: int
+    over_apart: int  # of them, those that are not within NEAR samples of a missed state
     velocity: float  # share of the limit
     acceleration: float
     jerk: float
@@ -111,9 +114,13 @@ def account(commands: Array, limits: ArmLimits) -> LimitAccount:
         np.abs(acceleration[next_to]) / limits.acceleration,
         np.abs(jerk[next_to[1:] & next_to[:-1]]) / limits.jerk,
     )
-    over = sum(int((share > 1.0 + ROUNDING).any(axis=1).sum()) for share in shares)
+    gaps = np.diff(number) - 1.0
+    near = np.convolve(np.concatenate([gaps > 0, [False]]), np.ones(2 * NEAR + 1), "same") > 0
+    places = (np.flatnonzero(going), np.flatnonzero(next_to), np.flatnonzero(next_to[1:] & next_to[:-1]))
+    over = [place[(share > 1.0 + ROUNDING).any(axis=1)] for place, share in zip(places, shares, strict=True)]
+    apart = sum(int((~near[rows]).sum()) for rows in over)
     largest = [float(share.max()) if share.size else 0.0 for share in shares]
-    return LimitAccount(int(going.sum()), over, *largest)
+    return LimitAccount(int(going.sum()), int(gaps[gaps > 0].sum()), sum(map(len, over)), apart, *largest)
 
 
 def speeds_of(times: Array, positions: Array, over: int) -> Array:

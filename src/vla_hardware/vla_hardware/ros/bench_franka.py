@@ -60,6 +60,8 @@ def figures(rig: Rig, record: FilePath) -> dict[str, Any]:
         "lag_ms": round(1e3 * lag, 1),
         "rms_mrad": round(1e3 * rms, 3),
         "over_limits": found.over,
+        "over_limits_apart_from_missed_states": found.over_apart,
+        "missed_states": found.missed,
         "samples_1khz": found.samples,
         "largest_share": {
             "velocity": round(found.velocity, 3),
