@@ -53,7 +53,8 @@ def _path(run: dict[str, list[list[float]]], period: float) -> Path:
     velocities, accelerations = velocities / SLOWER, accelerations / SLOWER**2
     for rows in (velocities, accelerations):
         rows[[0, -1]] = 0.0
-    return Path(period * np.arange(len(positions)), positions, velocities, accelerations)
+    times = np.asarray(period * np.arange(len(positions)), dtype=np.float64)
+    return Path(times, positions, velocities, accelerations)
 
 
 def tracking(command_times: Array, commands: Array, times: Array, measured: Array) -> tuple[float, float]:
