@@ -2,9 +2,9 @@
 """`vla bench console`: stop to halt, the age of pictures, and what pages cost the controller and the policy.
 
 The simulator's graph runs with its console; clients stand for pages. Stop: from the press to the first tick of the
-controller that brakes, and to the setpoint's rest. Glass: from the stamp of a simulated picture to its reception
-and decoding by a page. Then the same tasks without a page, with one, and with 20 of which one reads nothing;
-they run on this machine with a lower priority.
+controller that brakes, and to the setpoint's rest. Glass: from the stamp of a simulated picture to its reception and
+decoding by a page; of it, from its arrival at console_node on. Then the same tasks without a page, with one, and with
+20 of which one reads nothing; they run on this machine with a lower priority.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "glass_ms_p50": _ms(found.glass["one page"], 50),
         "glass_ms_p95": glass["one page"],
         "glass_ms_p95_viewers": glass["viewers"],
+        "of_it_console_ms_p95": {name: _p95_ms(values) for name, values in found.console.items()},
         "pictures_per_s": {name: round(value, 2) for name, value in found.pictures_per_s.items()},
         "period_ms_p99": {name: _ms(values, 99) for name, values in found.periods.items()},
         "period": {name: period_figures(values, RATE) for name, values in found.periods.items()},

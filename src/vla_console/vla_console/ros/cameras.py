@@ -71,9 +71,10 @@ class Cameras:
         if now - camera.taken < self._period * 0.9 or camera.busy:
             return
         camera.taken, camera.busy = now, True
-        self._pool.submit(self._pack, camera, data)
+        heard = self._node.get_clock().now().nanoseconds * 1e-9
+        self._pool.submit(self._pack, camera, data, heard)
 
-    def _pack(self, camera: _Camera, data: bytes) -> None:
+    def _pack(self, camera: _Camera, data: bytes, heard: float) -> None:
         try:
             message = deserialize_message(data, KINDS[camera.kind])
             jpeg = _jpeg(message, self._quality)
@@ -84,7 +85,8 @@ class Cameras:
         finally:
             camera.busy = False
         camera.count += 1
-        head = {"camera": camera.name, "stamp": seconds_from_msg(message.header.stamp), "n": camera.count}
+        stamp = seconds_from_msg(message.header.stamp)
+        head = {"camera": camera.name, "stamp": stamp, "heard": heard, "n": camera.count}
         self._post(camera.name, json.dumps(head).encode() + b"\n" + jpeg)
 
 

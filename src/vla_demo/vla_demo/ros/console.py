@@ -32,13 +32,17 @@ NICE = 5
 
 @dataclass(slots=True)
 class Measured:
-    """Times [s]; `periods`, `chunks_per_s`, `glass` by phase: alone, viewers."""
+    """Times [s]; by phase (alone, one page, viewers) where they are a dictionary.
+
+    `glass`: of a picture since its stamp; `console`: since it came to console_node.
+    """
 
     stop: list[float] = field(default_factory=list)
     rest: list[float] = field(default_factory=list)
     periods: dict[str, list[float]] = field(default_factory=dict)
     chunks_per_s: dict[str, float] = field(default_factory=dict)
     glass: dict[str, list[float]] = field(default_factory=dict)
+    console: dict[str, list[float]] = field(default_factory=dict)
     pictures_per_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -105,6 +109,7 @@ def _stop(client: GraphClient, page: ClientConnection, trial: int, found: Measur
 
     if not client.wait(lambda: any(tick.state == "holding" for tick in after()), HALT_S):
         return
+    client.wait(lambda: False, 0.5)
     halted = next(tick for tick in after() if tick.state != "tracking")
     found.stop.append(halted.stamp - pressed)
     still = (
@@ -133,5 +138,5 @@ def _phase(client: GraphClient, url: str, name: str, pages: tuple[int, int], sec
     if process is not None:
         output, _ = process.communicate()
         seen = json.loads(output)
-        found.glass[name] = seen["glass_s"]
+        found.glass[name], found.console[name] = seen["glass_s"], seen["console_s"]
         found.pictures_per_s[name] = seen["pictures"] / took

@@ -2,8 +2,8 @@
 """Pages of the console as clients in a process: `python -m vla_demo.run.pages URL READERS DEAF`.
 
 Readers take everything and acknowledge each picture, as the page does; the deaf read nothing. When standard input ends,
-it prints what the first reader saw: `{"glass_s": [...], "pictures": n, "states": n}`; from a picture's stamp to its
-reception and decoding.
+what the first reader saw is printed: `{"glass_s": [...], "console_s": [...], "pictures": n, "states": n}`, times from
+the stamp of a picture, and from its arrival at console_node, to its reception and decoding.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Reader:
     def __init__(self, measures: bool) -> None:
         self._measures = measures
         self.glass_s: list[float] = []
+        self.console_s: list[float] = []
         self.states = 0
 
     async def read(self, socket: ClientConnection) -> None:
@@ -39,7 +40,9 @@ class Reader:
                 picture = json.loads(head)
                 if self._measures:
                     cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-                    self.glass_s.append(time.time() - picture["stamp"])
+                    now = time.time()
+                    self.glass_s.append(now - picture["stamp"])
+                    self.console_s.append(now - picture["heard"])
                 await socket.send(json.dumps({"do": "seen", "camera": picture["camera"]}))
             else:
                 self.states += '"is": "state"' in message[:20]
@@ -59,7 +62,12 @@ async def run(url: str, readers: int, deaf: int) -> dict[str, Any]:
     for socket in sockets:
         socket.transport.abort()
     first = pages[0]
-    return {"glass_s": first.glass_s, "pictures": len(first.glass_s), "states": first.states}
+    return {
+        "glass_s": first.glass_s,
+        "console_s": first.console_s,
+        "pictures": len(first.glass_s),
+        "states": first.states,
+    }
 
 
 async def _open(url: str) -> ClientConnection:
