@@ -127,8 +127,10 @@ def test_the_command_line_says_what_is_wrong_and_writes_over_nothing(
     assert "unknown robot 'no_such_robot'; valid: fr3" in capsys.readouterr().err
 
 
-def test_a_gripper_is_attached_and_its_shapes_are_watched(tmp_path: Path) -> None:
+def test_a_gripper_is_attached_and_its_shapes_are_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short arm of primitive shapes; its hand and links get capsules that hold them."""
+    monkeypatch.setattr("vla_controller.describe.shapes.POINTS", 200)
+    monkeypatch.setattr("vla_controller.describe.pairs._SAMPLES", 100)
     made = load_robot_config(
         str(
             run(
@@ -172,7 +174,7 @@ def toy(tmp_path: Path) -> Path:
     return path
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 4))
 def test_capsules_hold_every_point(seed: int, most: int) -> None:
     rng = np.random.default_rng(seed)

@@ -66,7 +66,7 @@ def collect(config: RobotConfig, board: Board, folder: Path, camera: str, count:
     """
     collector = Collector(config, board, Writer(folder, board))
     start_ros([])
-    executor = None
+    executor, listener = None, None
     try:
         node = rclpy.create_node(f"vla_calibrate_{os.getpid()}", namespace=namespace)
         listener = CameraListener(node, collector, camera)
@@ -74,7 +74,10 @@ def collect(config: RobotConfig, board: Board, folder: Path, camera: str, count:
         executor.add_node(node)
         _spin(executor, collector, listener, count)
     except (KeyboardInterrupt, ExternalShutdownException):
+        words = listener.words if listener is not None else ""
         print(f"ended with {collector.count} pictures in {folder}")
+        if not collector.count:
+            raise CalibrationError(f"no picture was taken; at last: {words or 'nothing came'}") from None
     finally:
         if executor is not None:
             executor.shutdown()
