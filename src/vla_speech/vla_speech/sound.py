@@ -115,4 +115,5 @@ def _scaled(data: NDArray[np.generic]) -> Samples:
 
 
 def _to_int16(sound: NDArray[np.floating]) -> Samples:
-    return np.clip(np.rint(sound), -_FULL - 1, _FULL).astype(np.int16)
+    samples: Samples = np.clip(np.rint(sound), -_FULL - 1, _FULL).astype(np.int16)
+    return samples

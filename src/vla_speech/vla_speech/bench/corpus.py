@@ -71,7 +71,7 @@ def sayings(wordings: Mapping[str, Sequence[str]], seen: bool) -> list[Saying]:
 def choose(seen: Sequence[Saying], unseen: Sequence[Saying], count: int, rng: np.random.Generator) -> list[Saying]:
     """Return `count` sayings, three quarters of them seen."""
     pools = [unseen if index % 4 == 3 else seen for index in range(count)]
-    return [pool[rng.integers(len(pool))] for pool in pools]
+    return [pool[int(rng.integers(len(pool)))] for pool in pools]
 
 
 def _tasks(family: str) -> list[Task]:

@@ -37,7 +37,12 @@ class GrammarRecogniser:
             raise missing("pocketsphinx", "speech") from error
         pocketsphinx.set_loglevel("FATAL")
         folder = Path(pocketsphinx.get_model_path("en-us"))
-        model = {"hmm": str(folder / "en-us"), "dict": str(folder / "cmudict-en-us.dict"), "lm": None}
+        model = {
+            "hmm": str(folder / "en-us"),
+            "dict": str(folder / "cmudict-en-us.dict"),
+            "lm": None,
+            "loglevel": "FATAL",
+        }
         self._decoder = pocketsphinx.Decoder(**model)
         unknown = sorted(word for word in grammar.words if self._decoder.lookup_word(word) is None)
         if unknown:

@@ -38,7 +38,7 @@ class MicrophoneSource(Source):
                 device=device["index"],
                 channels=1,
                 dtype="int16",
-                callback=lambda data, *_: pieces.full() or pieces.put_nowait(bytes(data)),
+                callback=lambda data, *_: _keep(pieces, bytes(data)),
             )
             with stream:
                 self.trouble = ""
@@ -53,6 +53,12 @@ class MicrophoneSource(Source):
             except Empty:
                 raise SoundError(f"the microphone sent nothing for {_DEAD:g} s; looking for it again") from None
             self._hear(converter.push(np.frombuffer(data, np.int16)))
+
+
+def _keep(pieces: Queue[bytes], data: bytes) -> None:
+    """Put a piece of sound where there is room."""
+    if not pieces.full():
+        pieces.put_nowait(data)
 
 
 def _sounddevice() -> Any:

@@ -46,7 +46,7 @@ def babble(rng: np.random.Generator, samples: int, speech: Sequence[Samples]) ->
     """Return several pieces of `speech` at once, of deviation 1."""
     sound = np.zeros(samples)
     for _ in range(4):
-        piece = speech[rng.integers(len(speech))].astype(np.float64)[:samples]
+        piece = speech[int(rng.integers(len(speech)))].astype(np.float64)[:samples]
         start = rng.integers(0, samples - len(piece) + 1)
         sound[start : start + len(piece)] += _unit(piece)
     return _unit(sound + 1e-3 * rng.normal(size=samples))
@@ -69,9 +69,11 @@ def mix(speech: Sound, noise: Sound, ratio_db: float, peak: float = 9000.0) -> S
     loud = speech[np.abs(speech) > 0.05 * np.abs(speech).max()]
     level = float(np.sqrt(np.mean(loud**2)))
     mixed = speech + noise * level / 10.0 ** (ratio_db / 20.0)
-    return np.clip(np.rint(mixed * peak / np.abs(speech).max()), -32768, 32767).astype(np.int16)
+    mixed_samples: Samples = np.clip(np.rint(mixed * peak / np.abs(speech).max()), -32768, 32767).astype(np.int16)
+    return mixed_samples
 
 
 def _unit(sound: NDArray[np.generic]) -> Sound:
     values = np.asarray(sound, np.float64)
-    return values / (values.std() + 1e-9)
+    scaled: Sound = values / (values.std() + 1e-9)
+    return scaled
