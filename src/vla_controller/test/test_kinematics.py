@@ -100,7 +100,7 @@ def test_rotations() -> None:
 
 
 def test_robot_configs_are_refused_with_what_is_valid(tmp_path: object) -> None:
-    with pytest.raises(RobotConfigError, match="unknown robot 'ur5'; valid: fr3, panda, wx250s"):
+    with pytest.raises(RobotConfigError, match="unknown robot 'ur5'; valid: fr3, panda, ur5e, wx250s"):
         load_robot_config("ur5")
     with pytest.raises(RobotConfigError, match="is not a file"):
         load_robot_config("/nowhere/robot.yaml")

@@ -30,9 +30,13 @@ def numbers(seed: int, rows: int, columns: int = 3) -> np.ndarray:
 def test_a_weight_counts_like_as_many_rows(seed: int, rows: int) -> None:
     values = numbers(seed, rows)
     weights = np.random.default_rng(seed).integers(1, 4, rows)
-    by_weight = quantiles(values, weights / weights.sum())
-    by_rows = quantiles(np.repeat(values, weights, axis=0), np.ones(weights.sum()))
-    np.testing.assert_allclose(by_weight, by_rows)
+    shares_of_rows = weights / weights.sum()
+    low, high = quantiles(values, shares_of_rows)
+    for end, share in ((low, 0.01), (high, 0.99)):  # sums of shares are not exact: at a step both neighbours are right
+        below = np.sum(shares_of_rows[:, None] * (values < end), axis=0)
+        up_to = np.sum(shares_of_rows[:, None] * (values <= end), axis=0)
+        assert (below <= share + 1e-9).all()
+        assert (up_to >= share - 1e-9).all()
 
 
 @given(seeds, st.integers(40, 300))
@@ -51,13 +55,12 @@ def test_ranges_hold_all_but_the_ends_and_come_back_from_tokens(seed: int, rows:
 def test_columns_that_switch_or_stand_still_are_kept(seed: int, rows: int, value: float) -> None:
     rng = np.random.default_rng(seed)
     gripper = np.where(rng.random(rows) < 0.005, 1.0, 0.0)  # seldom: no quantile sees it
-    gripper[rng.integers(rows)] = 1.0
+    gripper[rng.integers(1, rows)] = 1.0
     gripper[0] = 0.0
     values = np.column_stack([gripper, np.full(rows, value)])
     assert switches(values).all()
     low, high = quantiles(values, np.ones(rows))
-    if gripper.any() and not gripper.all():
-        assert (low[0], high[0]) == (0.0, 1.0)
+    assert (low[0], high[0]) == (0.0, 1.0)
     tokenizer = ActionTokenizer(space_of(("gripper", "still"), low, high, None))
     back = tokenizer.decode(tokenizer.encode(values).tokens)
     np.testing.assert_allclose(back[:, 0], gripper)
