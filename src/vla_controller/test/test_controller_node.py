@@ -118,7 +118,7 @@ def test_two_controllers_that_start_together_do_not_both_move_the_arm(arm, start
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
-        ("robot_config:=ur5", "unknown robot 'ur5'; valid: fr3, panda, wx250s"),
+        ("robot_config:=ur5", "unknown robot 'ur5'; valid: fr3, panda, ur5e, wx250s"),
         ("rate:=1000.0", "rate"),
         ("latency_budget:=soon", "latency_budget"),
     ],

@@ -379,7 +379,7 @@ def test_missing_device_warns_and_is_tried_again(start_node, bench):
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"robot_config": "r2d2"}, "unknown robot 'r2d2'; valid: fr3, panda, wx250s"),
+        ({"robot_config": "r2d2"}, "unknown robot 'r2d2'; valid: fr3, panda, ur5e, wx250s"),
         ({"source": "telepathy"}, "source is 'telepathy'; valid: topic, file, device"),
         ({"source": "file", "file": "/nowhere.mp4"}, "valid: the path of a video file"),
         ({"image_height": -1}, "image_height"),

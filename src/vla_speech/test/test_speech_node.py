@@ -68,6 +68,7 @@ def test_stop_goes_out_while_one_still_speaks(person, sound):
     speak(person, sound("stop", after=0.35), push_to_talk=True)
     person.spin_until(lambda: person.received[VOICE])
     assert [message.data for message in person.received[VOICE]] == ["stop"]
+    person.spin_until(lambda: Utterance.STATE_STOP in states(person))
     stop = person.received[UTTERANCE][states(person).index(Utterance.STATE_STOP)]
     assert stop.recogniser == Utterance.RECOGNISER_STOP
     speak(person, np.zeros(1600, np.int16), push_to_talk=False)
