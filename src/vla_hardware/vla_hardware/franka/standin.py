@@ -22,7 +22,7 @@ import numpy as np
 from vla_core.realtime import ask_for_real_time
 from vla_core.robot import load_robot_config
 
-from vla_hardware.franka.standin_hand import Fingers
+from vla_hardware.franka.standin_hand import Fingers, answering_server
 
 TICK_S = 0.001
 BACKLOG_S = 0.02  # [s] that are caught up; more is lost time
@@ -64,6 +64,7 @@ class Standin:
                 super().handle(server)
 
         franka_robot_server.AutomaticErrorRecoveryCommand = Recovery  # the robot's server looks it up when it is made
+        franka_robot_server.FrankaGripperServer = answering_server()  # likewise
 
         class FaultyServer(FrankaRobotServer):  # type: ignore[misc]
             """The robot's server, with a mode and errors of our choice and a memory of its commands."""

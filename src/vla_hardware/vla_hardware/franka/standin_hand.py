@@ -9,6 +9,36 @@ from typing import Any
 HAND_PORT = 1339
 
 
+def answering_server() -> type[Any]:
+    """Return franky-sim's server of a hand, answering a command that a stop or another one ends, as a real hand does.
+
+    The original forgets such a command, and libfranka waits for the answer for ever.
+    """
+    from franky_sim.franka_gripper_protocol import GripperCommandStatus
+    from franky_sim.franka_gripper_server import FrankaGripperServer
+    from franky_sim.franka_server import BaseCommand
+
+    class HandServer(FrankaGripperServer):  # type: ignore[misc]
+        """Tells the end of every command."""
+
+        def stop(self, *arguments: Any) -> None:
+            self._abort()
+            super().stop(*arguments)
+
+        def _start_motion(self, *arguments: Any) -> None:
+            self._abort()
+            super()._start_motion(*arguments)
+
+        def _abort(self) -> None:
+            if self._pending_command_id is not None:
+                pending = (self._pending_tcp_socket, self._pending_command_type, self._pending_command_id)
+                forms = {"command_type_struct": "H", "status_type_struct": "H"}
+                BaseCommand.send_response(*pending, GripperCommandStatus.kAborted, **forms)
+                self._pending_command_id = None
+
+    return HandServer
+
+
 class Fingers:
     """Lets the hand stop at something that another simulation says is between the fingers.
 
