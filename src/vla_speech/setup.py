@@ -14,7 +14,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools", "safetensors"],
+    install_requires=["setuptools", "safetensors", "torch"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
@@ -26,6 +26,7 @@ setup(
             "bench_voice = vla_speech.bench.command:main",
             "hear = vla_speech.hear:main",
             "speech_node = vla_speech.speech_node:main",
+            "train_halt_word = vla_speech.halt_word.training.command:main",
         ],
     },
 )

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from vla_speech.activity import FRAME, Activity, Edge
-from vla_speech.halt_word.spotter import HaltSpotter
+from vla_speech.activity import FRAME, Activity, Edge, load_silero
+from vla_speech.halt_word.spotter import HaltSpotter, read_weights
+from vla_speech.settings import HearingSettings
 from vla_speech.sound import SAMPLE_RATE, Samples
 
 _BEFORE = 10  # [frames] of sound before speech is noticed that belong to the utterance
@@ -114,3 +116,10 @@ class Ear:
     def _end(self) -> End:
         self._open = False
         return End(self.time, self._pressed, self._halted)
+
+
+def new_ear(settings: HearingSettings) -> Ear:
+    """Return an ear that has heard nothing yet. Raises MissingSpeechError, and SettingsError for invalid weights."""
+    weights = read_weights(Path(settings.stop_weights)) if settings.stop_weights else None
+    activity = Activity(load_silero(), settings.pause, settings.longest)
+    return Ear(activity, HaltSpotter(weights=weights), settings.stop_threshold)

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from queue import Full, Queue
 
-from vla_speech.activity import Activity, load_silero
-from vla_speech.ear import Begin, Ear, End, Halt, Piece, Sign
-from vla_speech.halt_word.spotter import HaltSpotter
+from vla_speech.ear import Begin, End, Halt, Piece, Sign, new_ear
 from vla_speech.heard import Heard, State
 from vla_speech.recognition.transcript import Recogniser
 from vla_speech.settings import HearingSettings
@@ -31,9 +29,7 @@ class Listener:
 
     def __init__(self, settings: HearingSettings, report: Report, threaded: bool = False) -> None:
         """Load the models. Raises MissingSpeechError and SettingsError."""
-        self._ear = Ear(
-            Activity(load_silero(), settings.pause, settings.longest), HaltSpotter(), settings.stop_threshold
-        )
+        self._ear = new_ear(settings)
         self._understanding = Understanding(settings)
         self._report = report
         self._utterance = 0

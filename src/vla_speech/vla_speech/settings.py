@@ -25,6 +25,7 @@ class HearingSettings:
     sure_free: float = setting(0.85, "the same for text that does not fit the grammar", 0.0, 1.0)
     unsure: float = setting(0.05, "confidence below which nothing is taken and nothing asked", 0.0, 1.0)
     stop_threshold: float = setting(0.85, "probability from which the halt word is taken for one", 0.05, 0.999)
+    stop_weights: str = setting("", "stop.safetensors of `vla train halt-word`; empty: the built-in ones")
     pause: float = setting(0.6, "[s] of silence that ends an utterance", 0.2, 3.0)
     longest: float = setting(15.0, "[s] after which an utterance is ended", 2.0, 28.0)
     answer_time: float = setting(

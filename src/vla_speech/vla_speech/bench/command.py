@@ -41,11 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=4.0, help="of other sounds (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/bench/voice.json"), help="(default: %(default)s)")
-    add_settings(parser, HearingSettings, ("recogniser", "stop_threshold", "sure"))
+    add_settings(parser, HearingSettings, ("recogniser", "stop_threshold", "stop_weights", "sure"))
     options = parser.parse_args(arguments)
     try:
         settings = HearingSettings(
-            recogniser=options.recogniser, stop_threshold=options.stop_threshold, sure=options.sure
+            recogniser=options.recogniser,
+            stop_threshold=options.stop_threshold,
+            stop_weights=options.stop_weights,
+            sure=options.sure,
         )
         voices = _voices()
         result, trials, spotted = _measure(options, settings, voices)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_speech.activity import Activity, load_silero
 from vla_speech.bench.corpus import OTHER, STOPS, Saying, Task
-from vla_speech.ear import Ear, Halt
-from vla_speech.halt_word.spotter import HaltSpotter
+from vla_speech.ear import Halt, new_ear
 from vla_speech.heard import Heard, State
 from vla_speech.listener import Listener
 from vla_speech.recognition.grammar import spoken_words
@@ -161,11 +159,6 @@ def idle_cpu(seconds: float, settings: HearingSettings, rng: np.random.Generator
     for start in range(0, len(sound), _PIECE):
         listener.hear(sound[start : start + _PIECE])
     return (time.process_time() - began) / seconds
-
-
-def new_ear(settings: HearingSettings) -> Ear:
-    """Return an ear that has heard nothing yet."""
-    return Ear(Activity(load_silero(), settings.pause, settings.longest), HaltSpotter(), settings.stop_threshold)
 
 
 def _talk(rng: np.random.Generator, samples: int, voices: Sequence[Voice]) -> np.ndarray:

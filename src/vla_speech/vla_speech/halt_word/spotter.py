@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from vla_core.settings import SettingsError
 
 from vla_speech.errors import missing
 from vla_speech.sound import SAMPLE_RATE, Samples
@@ -23,9 +25,9 @@ Array = NDArray[np.float32]
 HOP = 1280  # [samples] between embeddings
 WINDOW = 76  # [mel frames] of an embedding
 LATEST = 3  # embeddings that the head sees
-_MEL_HOP, _MEL_OVERLAP = 160, 480  # [samples] between mel frames, and before them that a frame reaches into
-_STEP = HOP // _MEL_HOP  # [mel frames] between embeddings
-_CONTEXT = (WINDOW + (LATEST - 1) * _STEP) * _MEL_HOP + _MEL_OVERLAP  # [samples] that one answer depends on
+MEL_HOP, MEL_OVERLAP = 160, 480  # [samples] between mel frames, and before them that a frame reaches into
+STEP = HOP // MEL_HOP  # [mel frames] between embeddings
+_CONTEXT = (WINDOW + (LATEST - 1) * STEP) * MEL_HOP + MEL_OVERLAP  # [samples] that one answer depends on
 _AWAKE = round(0.8 * SAMPLE_RATE / HOP)  # [hops] for which it goes on after the last sign of speech
 WEIGHTS = Path(__file__).with_name("stop.safetensors")
 
@@ -64,13 +66,40 @@ class Embedding:
         return embeddings
 
 
+def embeddings_of(embedding: Embedding, sound: Samples) -> Array:
+    """Return the embeddings (n, 96) of a whole sound, every HOP; none for less than 0.8 s of it."""
+    mel = embedding.mel(sound.astype(np.float32))
+    starts = range(0, len(mel) - WINDOW + 1, STEP)
+    if not starts:
+        return np.zeros((0, 96), np.float32)
+    return embedding.embed(np.stack([mel[start : start + WINDOW] for start in starts]).astype(np.float32))
+
+
 def head(weights: Mapping[str, Array], embeddings: Array) -> float:
     """Return the probability of the halt word at the end of LATEST embeddings (LATEST, 96)."""
-    hidden = (embeddings.reshape(-1) - weights["mean"]) / weights["scale"]
+    return float(probabilities(weights, embeddings.reshape(1, -1))[0])
+
+
+def probabilities(weights: Mapping[str, Array], windows: Array) -> Array:
+    """Return the probabilities (n,) of windows (n, LATEST * 96), as `head` does."""
+    hidden = (windows - weights["mean"]) / weights["scale"]
     for layer in ("0", "1"):
-        hidden = np.maximum(weights[f"weight{layer}"] @ hidden + weights[f"bias{layer}"], 0.0)
-    logit = float(np.squeeze(weights["weight2"] @ hidden + weights["bias2"]))
-    return float(1.0 / (1.0 + np.exp(-np.clip(logit, -50.0, 50.0))))
+        hidden = np.maximum(hidden @ weights[f"weight{layer}"].T + weights[f"bias{layer}"], 0.0)
+    logits = (hidden @ weights["weight2"].T + weights["bias2"])[:, 0]
+    found: Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -50.0, 50.0)))
+    return found
+
+
+def read_weights(path: Path) -> dict[str, Array]:
+    """Return the weights of a head. Raises SettingsError for a file that is absent or of another form."""
+    try:
+        weights: dict[str, Array] = load_file(path)
+        probabilities(weights, np.zeros((1, LATEST * 96), np.float32))
+    except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
+        raise SettingsError(
+            f"halt word {path}: {error}; valid: stop.safetensors as `vla train halt-word` writes it"
+        ) from error
+    return weights
 
 
 class HaltSpotter:
@@ -87,7 +116,7 @@ class HaltSpotter:
 
     def hear(self, sound: Samples, awake: bool = True) -> float:
         """Take `sound` and return the probability; while nobody speaks (`awake` false) the networks rest."""
-        self._sound = np.concatenate([self._sound, sound.astype(np.float32)])[-max(_CONTEXT, HOP + _MEL_OVERLAP) :]
+        self._sound = np.concatenate([self._sound, sound.astype(np.float32)])[-max(_CONTEXT, HOP + MEL_OVERLAP) :]
         self._pending += len(sound)
         if awake:
             self._idle = 0
@@ -106,10 +135,10 @@ class HaltSpotter:
         if self._mel is None or late:
             self._mel = self._embedding.mel(known)
             last = len(self._mel) - WINDOW
-            starts = [last - _STEP * back for back in reversed(range(LATEST)) if last - _STEP * back >= 0]
+            starts = [last - STEP * back for back in reversed(range(LATEST)) if last - STEP * back >= 0]
             self._embeddings = self._embedding.embed(np.stack([self._mel[s : s + WINDOW] for s in starts]))
         else:
-            new = self._embedding.mel(known[-(HOP + _MEL_OVERLAP) :])
+            new = self._embedding.mel(known[-(HOP + MEL_OVERLAP) :])
             self._mel = np.concatenate([self._mel, new])[-WINDOW:]
             self._embeddings = np.concatenate([self._embeddings, self._embedding.embed(self._mel[None])])[-LATEST:]
         if len(self._embeddings) < LATEST:
