@@ -86,8 +86,7 @@ def probabilities(weights: Mapping[str, Array], windows: Array) -> Array:
     for layer in ("0", "1"):
         hidden = np.maximum(hidden @ weights[f"weight{layer}"].T + weights[f"bias{layer}"], 0.0)
     logits = (hidden @ weights["weight2"].T + weights["bias2"])[:, 0]
-    found: Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -50.0, 50.0)))
-    return found
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -50.0, 50.0))), np.float32)
 
 
 def read_weights(path: Path) -> dict[str, Array]:
