@@ -29,7 +29,9 @@ def bench_faults(
     rig: Rig, runs: int, minutes: float, seed: int, out: FilePath, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Let `runs` faults happen, or as many as `minutes` allow; return the figures."""
-    rng, paths, rests, violations = np.random.default_rng(seed), load_paths(), [], []
+    rng, paths = np.random.default_rng(seed), load_paths()
+    rests: list[tuple[float, float]] = []
+    violations: list[str] = []
     counts = dict.fromkeys(FAULTS, 0)
     deadline = time.monotonic() + 60.0 * minutes
     for run in range(runs):
@@ -49,6 +51,7 @@ def bench_faults(
         say(f"{run + 1:3d} {fault:17s} {clocks} {problems or ''} {found or ''}")
     return {
         "runs": len(rests),
+        "in_motion": sum(rest > 0.0 for rest, _ in rests),  # in the others the arm stood when the fault came
         "seed": seed,
         "kinds": counts,
         "longest_to_rest_s": round(max(rest[0] for rest in rests), 3) if rests else None,

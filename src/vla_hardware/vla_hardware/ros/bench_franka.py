@@ -15,6 +15,7 @@ from vla_hardware.bench.motion import account, load_paths, tracking
 from vla_hardware.ros.bench_rig import Rig
 
 PATIENCE_S = 30.0  # [s] beyond a path's length
+PAUSE_S = 0.5  # [s] after a path that failed
 
 
 def bench_franka(rig: Rig, minutes: float, out: FilePath, say: Callable[[str], None]) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def bench_franka(rig: Rig, minutes: float, out: FilePath, say: Callable[[str], N
         if answer.error_code != 0:
             failed.append(f"{answer.error_code}: {answer.error_string}")
             say(failed[-1])
+            time.sleep(PAUSE_S)
         say(f"{(time.monotonic() - begin) / 60.0:5.1f} min: {goals} paths, {len(failed)} failed, {rig.refused} refused")
     rig.keep = False
     minutes = (time.monotonic() - begin) / 60.0

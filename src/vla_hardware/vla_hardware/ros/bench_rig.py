@@ -33,7 +33,6 @@ Array = NDArray[np.float64]
 START_S = 90.0  # [s] in which a process has to come up
 SETTLE_S = 1.5  # [s] in which the controller comes to believe the joint states
 ATTEMPTS, ANSWER_S = 10, 4.0  # for a goal, and [s] between them
-PATH_TOLERANCE = "0.04"  # [rad]: below the start tolerance, so that a goal may begin where an arm was stopped
 LEAD_S, TICK_S = 0.05, 0.05  # [s] of a command: where what is new begins, and how long it is
 
 
@@ -132,7 +131,7 @@ class Rig:
 
     def start_controller(self) -> None:
         """Start the controller and wait for its action."""
-        values = {"robot_config": "fr3", "operator_timeout": "0.0", "path_tolerance": PATH_TOLERANCE}
+        values = {"robot_config": "fr3", "operator_timeout": "0.0"}
         self._start("controller", "vla_controller.controller_node", values)
         time.sleep(0.5)
         if not self._action.wait_for_server(START_S):
