@@ -21,6 +21,8 @@ def answering_server() -> type[Any]:
     class HandServer(FrankaGripperServer):  # type: ignore[misc]
         """Tells the end of every command."""
 
+        _pending_command_id: int | None
+
         def stop(self, *arguments: Any) -> None:
             self._abort()
             super().stop(*arguments)
