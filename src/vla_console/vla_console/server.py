@@ -34,7 +34,7 @@ from vla_console.settings import ConsoleSettings
 SOCKET, HEALTH = "/socket", "/healthz"
 HELLO_S, OPEN_S, CLOSE_S = 5.0, 5.0, 0.5  # [s] for the token, the opening and the closing handshake
 ALIVE_S = 10.0  # [s] after which a page that answers nothing is gone, twice
-WRONG_TOKEN_S = 0.5  # [s] before a wrong token is told
+WRONG_TOKEN_S = 0.5  # [s] before a wrong token is refused
 MOST_STRANGERS = 64  # connections that have not shown a token
 MOST_DOING = 256  # commands being performed for all pages
 MAX_MESSAGE = 2 * 2**20  # bytes of a page's message; longer than any valid one, so that most errors get an answer

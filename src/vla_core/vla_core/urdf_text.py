@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A URDF written anew: the part below a link for MuJoCo, and a gripper's URDF on an arm's."""
+"""A URDF rewritten: the part below a link for MuJoCo, and a gripper's URDF on an arm's."""
 
 from __future__ import annotations
 

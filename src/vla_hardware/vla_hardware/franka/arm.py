@@ -20,7 +20,7 @@ from vla_hardware.franka.limits import FORCES, TORQUES, settable
 
 Array = NDArray[np.float64]
 REALTIME_KERNEL = Path("/sys/kernel/realtime")
-UNFILTERED = 1000.0  # [Hz] turns libfranka's low-pass off, which begins anew from a stale state when a packet is late
+UNFILTERED = 1000.0  # [Hz] turns libfranka's low-pass off, which restarts from a stale state when a packet is late
 RECOVERY_S = 1.0  # [s] until the arm's state shows a recovery
 JERK_SHARE = 0.3  # of the arm's own limit that the driver uses
 MISSING = "franky-control is not installed; install it with: ./vla run pip install -r requirements/hardware.txt"

@@ -91,7 +91,7 @@ class HandLoop:
             try:
                 self.tick()
                 self.trouble = ""
-            except Exception as error:  # the arm goes on without its hand, and says so
+            except Exception as error:  # the arm continues without its hand, and says so
                 self.trouble = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
                 self._stopping.wait(1.0)
             self._stopping.wait(PERIOD_S)

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status: 0 ended by a signal, 1 failed, 2 refused."""
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("websockets").setLevel(logging.ERROR)  # what clients do wrong is told by the server itself
+    logging.getLogger("websockets").setLevel(logging.ERROR)  # the server itself reports what clients do wrong
     try:
         serve(arguments)
     except (PolicyError, ObservationMapError, SettingsError, RobotConfigError) as error:

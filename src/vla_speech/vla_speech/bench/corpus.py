@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said in the benchmark: instructions in seen and unseen wordings, stops, and what is not for the robot."""
+"""What is said in the benchmark: instructions in seen and unseen wordings, stops, and speech meant for others."""
 
 from __future__ import annotations
 

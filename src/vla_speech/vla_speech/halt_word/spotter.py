@@ -28,7 +28,7 @@ LATEST = 3  # embeddings that the head sees
 MEL_HOP, MEL_OVERLAP = 160, 480  # [samples] between mel frames, and before them that a frame reaches into
 STEP = HOP // MEL_HOP  # [mel frames] between embeddings
 _CONTEXT = (WINDOW + (LATEST - 1) * STEP) * MEL_HOP + MEL_OVERLAP  # [samples] that one answer depends on
-_AWAKE = round(0.8 * SAMPLE_RATE / HOP)  # [hops] for which it goes on after the last sign of speech
+_AWAKE = round(0.8 * SAMPLE_RATE / HOP)  # [hops] for which it continues after the last sign of speech
 WEIGHTS = Path(__file__).with_name("stop.safetensors")
 
 

@@ -71,7 +71,7 @@ class SpeechNode(ManagedNode):
             self._source.start()
 
     def deactivate(self) -> None:
-        """Listen no more; a source begins anew with the next activation."""
+        """Listen no more; a source restarts with the next activation."""
         if self._source is not None:
             self._source.close()
             self._source = self._open(self._settings)

@@ -68,7 +68,7 @@ def _sounddevice() -> Any:
         raise SoundError("no microphone: sounddevice is not installed (requirements/speech.txt)") from error
     except OSError as error:
         raise SoundError(f"no microphone: {error}; {_LIBRARY}") from error
-    sounddevice._terminate()  # PortAudio sees devices that came or went only when it begins anew
+    sounddevice._terminate()  # PortAudio sees devices that came or went only when it restarts
     sounddevice._initialize()
     return sounddevice
 
