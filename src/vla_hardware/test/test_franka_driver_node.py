@@ -76,6 +76,7 @@ def test_fingers_that_are_turned_round_in_motion_obey_the_latest_goal(rig) -> No
     for goal, reached in ((0.04, 0.039), (0.0, 0.03), (0.04, 0.039), (0.0, 0.002)):
         rig.send(HAND, trajectory([FINGER], (0.0, [goal])))
         rig.spin_until(lambda goal=goal, reached=reached: (joints(rig)[7] - reached) * (1 if goal else -1) > 0.0)
+    assert joints(rig)[7] < 0.002
 
 
 def test_trajectories_that_are_no_command_for_this_arm_are_refused_by_name(rig) -> None:
