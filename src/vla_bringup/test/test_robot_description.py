@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from vla_bringup.commands import package_of
 from vla_bringup.graph import GRAPH
 from vla_controller.arm.kinematics import Kinematics
-from vla_core.urdf import parse_urdf
+from vla_core.urdf.tree import parse_urdf
 from vla_sim.world.world import World
 
 from vla_core import load_robot_config

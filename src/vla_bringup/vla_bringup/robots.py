@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from vla_core.config_file import config_names
-from vla_core.model_source import DescriptionError
 from vla_core.robot import RobotConfigError, load_robot_config
+from vla_core.urdf.model_source import DescriptionError
 
 from .description import FileText, Rule, Setting, Value
 from .gazebo import GAZEBO

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from scipy.spatial.transform import Rotation
-from vla_core.model_source import ModelSource
+from vla_core.urdf.model_source import ModelSource
 
 from vla_calibration.solve import Calibration
 

@@ -18,10 +18,10 @@ from vla_controller.describe.capsules import behind_tool, fit_capsules
 from vla_controller.describe.check import Level, check_home, check_reach, check_stop
 from vla_controller.describe.command import main, new, parser
 from vla_controller.describe.questions import AnswersMissingError
-from vla_core.model_source import package_folder, read_urdf
 from vla_core.robot import RobotConfig, load_robot_config
-from vla_core.urdf import UrdfError, parse_urdf
-from vla_core.urdf_text import attached_urdf
+from vla_core.urdf.model_source import package_folder, read_urdf
+from vla_core.urdf.text import attached_urdf
+from vla_core.urdf.tree import UrdfError, parse_urdf
 
 FR3 = package_folder("franky_sim") / "assets" / "fr3.urdf"
 GRIPPER = Path(__file__).parents[3] / "config" / "robots" / "parallel_gripper.urdf"

@@ -13,8 +13,8 @@ from rclpy.context import Context
 from std_msgs.msg import String
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.ros.description import LATCHED, with_description
-from vla_core.model_source import ModelSource, package_folder, read_urdf
 from vla_core.robot import RobotConfigError, load_robot_config
+from vla_core.urdf.model_source import ModelSource, package_folder, read_urdf
 
 pytestmark = pytest.mark.node
 SOURCE = ModelSource("", "", "fr3_hand_tcp", topic="robot_description")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vla_controller.arm.kinematics import Kinematics
-from vla_core.model_source import DescriptionError, ModelSource, package_folder, parse_model, read_urdf
 from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
 from vla_core.rotation import rotation_between
+from vla_core.urdf.model_source import DescriptionError, ModelSource, package_folder, parse_model, read_urdf
 
 FRANKA = read_urdf(package_folder("franky_sim") / "assets" / "fr3.urdf")  # franka_description's, expanded by its maker
 OURS = (Path(__file__).parents[3] / "config" / "gazebo" / "fr3.urdf").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vla_core.urdf import UrdfError, parse_urdf
+from vla_core.urdf.tree import UrdfError, parse_urdf
 
 TEXT = """<robot name="r">
   <link name="base"/><link name="arm"/><link name="hand"/><link name="left"/><link name="right"/>

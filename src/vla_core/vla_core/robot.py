@@ -13,7 +13,7 @@ import numpy.typing as npt
 import yaml
 
 from vla_core.config_file import find_config
-from vla_core.model_source import ModelSource, parse_model
+from vla_core.urdf.model_source import ModelSource, parse_model
 
 Array = npt.NDArray[np.float64]
 

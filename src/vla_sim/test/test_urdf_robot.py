@@ -11,7 +11,7 @@ import yaml
 from vla_core.config_file import find_config
 from vla_core.robot import RobotConfigError, load_robot_config
 from vla_core.trajectory.spline import TrajectoryPoint
-from vla_core.urdf import parse_urdf
+from vla_core.urdf.tree import parse_urdf
 from vla_sim.world.robots import UnknownRobotError, get_robot
 from vla_sim.world.world import World
 

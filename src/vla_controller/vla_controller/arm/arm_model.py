@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from vla_core.model_source import DescriptionError
 from vla_core.robot import CollisionConfig, RobotConfig, RobotConfigError
-from vla_core.urdf import UrdfError
+from vla_core.urdf.model_source import DescriptionError
+from vla_core.urdf.tree import UrdfError
 
 from vla_controller.arm.urdf_model import check_order, urdf_spec
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 
 import mujoco
-from vla_core.model_source import DescriptionError
 from vla_core.robot import RobotConfig, RobotConfigError
-from vla_core.urdf import FIXED, SLIDING, Joint, Limit, Tree, UrdfError, parse_urdf
-from vla_core.urdf_text import reduced_urdf
+from vla_core.urdf.model_source import DescriptionError
+from vla_core.urdf.text import reduced_urdf
+from vla_core.urdf.tree import FIXED, SLIDING, Joint, Limit, Tree, UrdfError, parse_urdf
 
 _ROUNDING = 1e-3  # [rad], [rad/s] by which the robot file's limits may exceed the description's
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vla_core.urdf import FIXED, SLIDING, Joint, Limit, Tree, UrdfError
-from vla_core.urdf_text import links_below
+from vla_core.urdf.text import links_below
+from vla_core.urdf.tree import FIXED, SLIDING, Joint, Limit, Tree, UrdfError
 
 from vla_controller.arm.urdf_model import usable_limit
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from vla_core.files import write_text
-from vla_core.model_source import DescriptionError, mesh_path, read_urdf
 from vla_core.robot import RobotConfig, RobotConfigError, load_robot_config
-from vla_core.urdf import UrdfError
-from vla_core.urdf_text import attached_urdf, with_mesh_names
+from vla_core.urdf.model_source import DescriptionError, mesh_path, read_urdf
+from vla_core.urdf.text import attached_urdf, with_mesh_names
+from vla_core.urdf.tree import UrdfError
 
 from vla_controller.describe.check import Level, check_robot
 from vla_controller.describe.make import make_robot

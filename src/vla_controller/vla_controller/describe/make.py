@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from vla_core.model_source import ModelSource
 from vla_core.robot import Capsule, GripperConfig, JointLimits, RobotConfig, ToolSpeed
 from vla_core.rotation import multiply
-from vla_core.urdf import UrdfError, parse_urdf
+from vla_core.urdf.model_source import ModelSource
+from vla_core.urdf.tree import UrdfError, parse_urdf
 
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.describe.arm_facts import ArmFacts, Fingers, arm_facts, chosen_range

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from vla_core.model_source import ModelSource
 from vla_core.robot import Capsule, CollisionConfig, RobotConfig
+from vla_core.urdf.model_source import ModelSource
 
 
 def robot_file(config: RobotConfig, model: dict[str, str], made_by: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import numpy.typing as npt
-from vla_core.urdf_text import reduced_urdf
+from vla_core.urdf.text import reduced_urdf
 
 from vla_controller.describe.arm_facts import ArmFacts
 

@@ -15,7 +15,7 @@ from vla_core.ros.managed import ManagedNode
 from vla_core.ros.parameters import declare_settings
 from vla_core.ros.time import NS_PER_S, ns_from_msg
 from vla_core.rotation import Pose
-from vla_core.urdf import Joint, UrdfError, parse_urdf
+from vla_core.urdf.tree import Joint, UrdfError, parse_urdf
 
 from vla_description.settings import Settings
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from vla_core.model_source import DescriptionError
 from vla_core.robot import RobotConfig, RobotConfigError
 from vla_core.rotation import multiply
-from vla_core.urdf import UrdfError, parse_urdf
-from vla_core.urdf_text import reduced_urdf
+from vla_core.urdf.model_source import DescriptionError
+from vla_core.urdf.text import reduced_urdf
+from vla_core.urdf.tree import UrdfError, parse_urdf
 
 STIFFNESS = 30.0  # [1/rad] of a servo, times the joint's greatest effort [N m]
 LEAST_EFFORT = 10.0  # [N m] where the URDF states none or little

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from vla_core.model_source import mesh_path
-from vla_core.urdf import Tree, UrdfError, parse_urdf, urdf_element
+from vla_core.urdf.model_source import mesh_path
+from vla_core.urdf.tree import Tree, UrdfError, parse_urdf, urdf_element
 
 COMPILER = {
     "fusestatic": "false",  # links on fixed joints keep their names
@@ -26,7 +26,7 @@ def reduced_urdf(text: str, base: str, keep: tuple[str, ...] = (), folder: Path 
     """Return the URDF of what hangs on link `base`, which becomes the root, as MuJoCo takes it.
 
     Args:
-        text: a URDF that :func:`vla_core.urdf.parse_urdf` accepts.
+        text: a URDF that `vla_core.urdf.tree.parse_urdf` accepts.
         base: link of that URDF.
         keep: tags of a link to keep: `inertial`, `collision`.
         folder: of the URDF, from which meshes are found; shapes with meshes that MuJoCo does not read are left out.
