@@ -8,6 +8,7 @@ __getattr__, __all__ = lazy_exports(
     {
         "world.world": ("World",),
         "world.camera": ("Camera",),
+        "world.dressing": ("Dressing",),
         "world.layout": ("sample_layout", "sample_task"),
         "world.robots": ("SimRobot", "get_robot"),
         "task.task": ("SuccessTest", "Task"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vla_sim.task.task import FAMILIES, SIDES, Task, TaskError
 from vla_sim.world.robots import SimRobot
 from vla_sim.world.scene import BLOCK_HALF, BLOCKS, BOWL, DISTRACTORS
+from vla_sim.world.things import THINGS
 from vla_sim.world.world import World
 
 Array = NDArray[np.float64]
@@ -36,8 +37,13 @@ class Layout:
         """Lay the table. The robot is not moved."""
         world.park_all()
         for name, (x, y, yaw) in self.objects.items():
-            height = {BOWL: 0.001, "grey can": 0.031, "brown ball": 0.015}.get(name, BLOCK_HALF + 0.001)
-            world.place(name, (x, y, height), yaw)
+            world.place(name, (x, y, _resting_height(name)), yaw)
+
+
+def _resting_height(name: str) -> float:
+    """Height [m] at which an object's origin is put down."""
+    known = {BOWL: 0.001, "grey can": 0.031, "brown ball": 0.015}
+    return THINGS[name].resting_z if name in THINGS else known.get(name, BLOCK_HALF + 0.001)
 
 
 def sample_task(rng: np.random.Generator, family: str | None = None) -> Task:
@@ -60,7 +66,7 @@ def sample_layout(robot: SimRobot, task: Task, rng: np.random.Generator, keep_cl
         names = _choose_objects(task, rng)
         for _ in range(_TRIES):
             objects = _scatter(robot, names, rng, keep_clear)
-            if objects is not None and _feasible(robot, task, objects):
+            if objects is not None and feasible(robot, task, objects):
                 return Layout(task, objects)
     raise RuntimeError(f"no layout found for {task} in {_SETS * _TRIES} tries")  # pragma: no cover
 
@@ -107,7 +113,8 @@ def _separation(a: str, b: str) -> float:
     return _RADIUS.get(a, _BLOCK_RADIUS) + _RADIUS.get(b, _BLOCK_RADIUS)
 
 
-def _feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float, float]]) -> bool:
+def feasible(robot: SimRobot, task: Task, objects: dict[str, tuple[float, float, float]]) -> bool:
+    """Whether nothing is in the way of a task among objects that lie at (x, y, yaw) [m, rad]."""
     x, y, _ = objects[task.object]
     others = [np.array(pose[:2]) for name, pose in objects.items() if name != task.object]
     if task.family == "near":

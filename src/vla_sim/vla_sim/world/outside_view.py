@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_sim.world.camera import Camera
+from vla_sim.world.dressing import Dressing
 from vla_sim.world.robots import SimRobot
-from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, body_name, scene_spec
+from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, PLAIN, body_name, scene_spec
 from vla_sim.world.world import World
 
 Image = NDArray[np.uint8]
@@ -28,7 +29,7 @@ class OutsideCamera(Camera):
     def __init__(self, world: World, height: int = 460, width: int = 640) -> None:
         """Compile the decorated scene: about a quarter of a second."""
         self._state = world.data
-        self._shown = build_outside_view(world.robot)
+        self._shown = build_outside_view(world.robot, world.dressing)
         self._data = mujoco.MjData(self._shown)
         super().__init__(world, height, width, model=self._shown)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 1
@@ -41,12 +42,12 @@ class OutsideCamera(Camera):
         self._renderer.update_scene(self._data, name)
 
 
-def build_outside_view(robot: SimRobot) -> mujoco.MjModel:
+def build_outside_view(robot: SimRobot, dressing: Dressing = PLAIN) -> mujoco.MjModel:
     """Compile the decorated scene; positions of its joints are those of `build_scene`, in the same order."""
-    spec = scene_spec(robot)
+    spec = scene_spec(robot, dressing)
     _set_light(spec, robot)
     _add_materials(spec)
-    _dress(spec, robot)
+    _dress(spec, robot, dressing)
     return spec.compile()
 
 
@@ -129,13 +130,13 @@ def _add_materials(spec: mujoco.MjSpec) -> None:
         spec.add_material(name=name, rgba=list(color), specular=specular, shininess=0.7)
 
 
-def _dress(spec: mujoco.MjSpec, robot: SimRobot) -> None:
+def _dress(spec: mujoco.MjSpec, robot: SimRobot, dressing: Dressing) -> None:
     """Materials on what is there, and legs under the table."""
     plain = [0.5, 0.5, 0.5, 1.0]  # MuJoCo's default colour: the material's shows
     for name, material in (("table", "wood"), ("floor", "tiles")):
         geom = spec.geom(name)
         geom.material, geom.rgba = material, plain
-    others = {"world", *(body_name(name) for name in (*BLOCKS, BOWL, *DISTRACTORS))}
+    others = {"world", *(body_name(name) for name in (*BLOCKS, BOWL, *DISTRACTORS, *dressing.things))}
     for geom in spec.geoms:
         if geom.parent.name not in others:  # the robot's
             geom.material, geom.rgba = ("joint" if geom.rgba[0] < 0.5 else "shell"), plain

@@ -8,7 +8,9 @@ import math
 import mujoco
 import numpy as np
 
+from vla_sim.world.dressing import Dressing
 from vla_sim.world.robots import SimRobot
+from vla_sim.world.things import THINGS
 
 BLOCK_HALF = 0.02  # [m]
 BLOCK_COLORS: dict[str, tuple[float, float, float]] = {
@@ -27,6 +29,7 @@ CAMERA = "front"
 WRIST_CAMERA = "wrist"
 VIEWER_CAMERA = "viewer"
 TIMESTEP = 0.002  # [s]
+PLAIN = Dressing()
 
 
 def body_name(name: str) -> str:
@@ -34,12 +37,12 @@ def body_name(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def build_scene(robot: SimRobot) -> mujoco.MjModel:
+def build_scene(robot: SimRobot, dressing: Dressing = PLAIN) -> mujoco.MjModel:
     """Compile the scene for one robot. Cameras: front (the policy's), wrist, viewer."""
-    return scene_spec(robot).compile()
+    return scene_spec(robot, dressing).compile()
 
 
-def scene_spec(robot: SimRobot) -> mujoco.MjSpec:
+def scene_spec(robot: SimRobot, dressing: Dressing = PLAIN) -> mujoco.MjSpec:
     """Return the scene of `build_scene` before it is compiled."""
     spec = robot.load()
     _set_options(spec)
@@ -49,8 +52,8 @@ def scene_spec(robot: SimRobot) -> mujoco.MjSpec:
     world = spec.worldbody
     _add_surroundings(spec, world, robot)
     for name, color in zip(BLOCKS, BLOCK_COLORS.values(), strict=True):
-        geom = {"type": mujoco.mjtGeom.mjGEOM_BOX, "size": [BLOCK_HALF] * 3, "rgba": [*color, 1], "mass": 0.05}
-        _add_object(world, name, [geom])
+        solids, painted = dressing.block(name, color)
+        solids.add_to(spec, _add_object(world, name, []), painted)
     _add_object(world, BOWL, _bowl_geoms())
     can = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "size": [0.02, 0.03, 0], "rgba": [0.45, 0.47, 0.5, 1], "mass": 0.08}
     ball = {
@@ -61,6 +64,8 @@ def scene_spec(robot: SimRobot) -> mujoco.MjSpec:
     }
     for name, geom in zip(DISTRACTORS, (can, ball), strict=True):
         _add_object(world, name, [geom])
+    for name in dressing.things:
+        THINGS[name].solids.add_to(spec, _add_object(world, name, []), THINGS[name].color)
     return spec
 
 
@@ -126,11 +131,12 @@ def _add_camera(world: mujoco.MjsBody, name: str, eye: np.ndarray, target: np.nd
     world.add_camera(name=name, pos=eye, quat=quat, fovy=fovy)
 
 
-def _add_object(world: mujoco.MjsBody, name: str, geoms: list[dict[str, object]]) -> None:
+def _add_object(world: mujoco.MjsBody, name: str, geoms: list[dict[str, object]]) -> mujoco.MjsBody:
     body = world.add_body(name=body_name(name), pos=[0, 0, -0.5])
     body.add_freejoint(name=body_name(name))
     for geom in geoms:
         body.add_geom(friction=[1.0, 0.01, 0.001], condim=4, **geom)
+    return body
 
 
 def _bowl_geoms() -> list[dict[str, object]]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from vla_core.trajectory.spline import JointSpline, TrajectoryPoint
 
 from vla_sim.run.realtime import DelayLine
+from vla_sim.world.dressing import Dressing
 from vla_sim.world.robots import SimRobot, get_robot
-from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, TIMESTEP, body_name, build_scene
+from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, PLAIN, TIMESTEP, body_name, build_scene
 
 Array = NDArray[np.float64]
 OBJECTS: tuple[str, ...] = (*BLOCKS, BOWL, *DISTRACTORS)
@@ -33,10 +34,11 @@ class _Command:
 class World:
     """One robot at a table. The world frame is the robot's base frame; quaternions are x y z w."""
 
-    def __init__(self, robot: str | SimRobot, action_delay: float = 0.0) -> None:
-        """`action_delay` [s]: commands take effect that much after they are given."""
+    def __init__(self, robot: str | SimRobot, action_delay: float = 0.0, dressing: Dressing = PLAIN) -> None:
+        """`action_delay` [s]: commands take effect that much after they are given. `dressing`: what the table shows."""
         self.robot = get_robot(robot) if isinstance(robot, str) else robot
-        self.model = build_scene(self.robot)
+        self.dressing = dressing
+        self.model = build_scene(self.robot, dressing)
         self.data = mujoco.MjData(self.model)
         self.action_delay = action_delay
         self._joint_qpos = [self.model.joint(n).qposadr[0] for n in self.robot.joint_names]
@@ -46,12 +48,13 @@ class World:
         self._actuators = [self.model.actuator(n).id for n in self.robot.joint_names]
         self._finger_actuators = [self.model.actuator(n).id for n in self.robot.finger_joint_names]
         self._velocity_lead = self._actuator_velocity_lead()
-        self._bodies = {name: self.model.body(body_name(name)).id for name in OBJECTS}
+        self._names = (*OBJECTS, *dressing.things)
+        self._bodies = {name: self.model.body(body_name(name)).id for name in self._names}
         self._tcp = self.model.site("tcp").id
         self._pending: DelayLine[_Command] = DelayLine()
         self._numbers = count()
         self.reset_robot(self.robot.home)
-        for i, name in enumerate(OBJECTS):
+        for i, name in enumerate(self._names):
             self._park(name, i)
         mujoco.mj_forward(self.model, self.data)
 
@@ -131,7 +134,7 @@ class World:
 
     def objects(self) -> dict[str, Array]:
         """Poses of the objects that are on the table (parked ones left out)."""
-        return {name: self.object_pose(name) for name in OBJECTS if name not in self._parked}
+        return {name: self.object_pose(name) for name in self._names if name not in self._parked}
 
     @property
     def _parked(self) -> set[str]:
@@ -144,7 +147,7 @@ class World:
 
     def park_all(self) -> None:
         """Take every object off the table."""
-        for i, name in enumerate(OBJECTS):
+        for i, name in enumerate(self._names):
             self._park(name, i)
         mujoco.mj_forward(self.model, self.data)
 
