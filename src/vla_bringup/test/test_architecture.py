@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "vla_policy": {"vla_core", "vla_msgs"},
     "vla_speech": {"vla_core", "vla_msgs", "vla_operator"},  # the halt words are the operator's
     "vla_recorder": {"vla_core", "vla_msgs"},
+    "vla_planner": {"vla_core", "vla_msgs"},
     "vla_controller": {"vla_core", "vla_msgs"},
     "vla_sim": {
         "vla_core",
@@ -25,7 +26,15 @@ MAY_IMPORT = {
         "vla_policy.errors",
         "vla_policy.action.space",
     },  # the expert is a Policy
-    "vla_training": {"vla_core", "vla_perception", "vla_policy", "vla_recorder", "vla_controller", "vla_sim"},
+    "vla_training": {
+        "vla_core",
+        "vla_perception",
+        "vla_planner",
+        "vla_policy",
+        "vla_recorder",
+        "vla_controller",
+        "vla_sim",
+    },
     "vla_bringup": {"vla_core"},
     "vla_doctor": {"vla_core"},
     "vla_calibration": {"vla_core", "vla_controller.arm.kinematics", "vla_perception.ros.image_conversion"},
