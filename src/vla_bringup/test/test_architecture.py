@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "vla_doctor": {"vla_core"},
     "vla_calibration": {"vla_core", "vla_controller.arm.kinematics", "vla_perception.ros.image_conversion"},
     "vla_hardware": {"vla_core"},
+    "vla_faults": {"vla_core", "vla_msgs"},
     "vla_console": {"vla_core", "vla_msgs", "vla_operator.commands", "vla_operator.errors"},
     "vla_demo": {"vla_core", "vla_msgs", "vla_bringup"},
 }

@@ -23,6 +23,10 @@ class OnExit(Enum):
     ONCE = "once"  # a job that ends by itself; only its failure stops the graph
 
 
+FAULTS = "faults"  # the argument with which fault_node stands between a topic and those that read it
+DETOUR = "faults/"  # they read it under its name after this
+CLOCK, USE_SIM_TIME = "/clock", "use_sim_time"
+
 RESTART_DELAY_S = 1.0
 RESTART_LIMIT = 5
 
@@ -117,6 +121,14 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class FileWord:
+    """A text under `key` of the YAML file at `template` (as in Template)."""
+
+    template: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """A parameter that takes its value from the entry of `choices` that the argument `name` chooses."""
 
@@ -139,7 +151,7 @@ class MapTopic:
     topic: str
 
 
-Setting = Value | FromArgument | Matches | Template | FileText | FileEntry | Select | MapName | MapTopic
+Setting = Value | FromArgument | Matches | Template | FileText | FileEntry | FileWord | Select | MapName | MapTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,8 @@ class Node:
     `config` is its ROS parameter file below the config folder, read before `parameters`. `arguments` are plain
     command-line arguments. It starts only when the arguments meet every entry of `when`, do not meet `unless`, where
     that has entries, and the argument `needs`, where one is named, is not empty. Where `package` is not installed, the
-    executable of the same name of the package `fallback` is started instead, if one is named.
+    executable of the same name of the package `fallback` is started instead, if one is named. `reads` are topics that
+    it takes through fault_node where the graph is started with faults:=true.
     """
 
     package: str
@@ -163,6 +176,7 @@ class Node:
     fallback: str = ""
     needs: str = ""
     unless: Condition = field(default_factory=dict)
+    reads: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 """The part of the graph that drives an arm itself: `driver:=franka`, and `driver:=franka-sim`, which needs no arm."""
 
 from .description import Argument, FromArgument, Matches, Node, Rule, Select, Value
+from .faults import ARM, HAND
 
 FRANKA, FRANKA_SIM = "franka", "franka-sim"
 SIMULATED = {"driver": (FRANKA_SIM,)}
@@ -54,5 +55,6 @@ DRIVER_STACK = (
             "follow_arm_clock": Matches(SIMULATED),
         },
         when=BOTH,
+        reads=(ARM, HAND),
     ),
 )

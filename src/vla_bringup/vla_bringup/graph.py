@@ -35,6 +35,7 @@ from .description import (
     Value,
 )
 from .drivers import ARM_FROM, DRIVER_ARGUMENTS, DRIVER_RULES, DRIVER_STACK, HAND_FEEDBACK
+from .faults import ARM, FAULT_ARGUMENT, FAULT_RULES, FAULT_STACK, HAND, ROBOT_FILE
 from .gazebo import GAZEBO, GAZEBO_STACK
 from .maps import MAP, check_map
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
@@ -53,7 +54,6 @@ WEIGHTS: Mapping[Value, Setting] = {
     "expert": "",
 }
 BOOLEAN = ("true", "false")
-ROBOT_FILE = "{share}/config/robots/{robot}.yaml"
 LEGAL_MASS = "rt2 refuses an action, and the arm holds, when the model gives less probability to legal tokens."
 
 ARGUMENTS = (
@@ -119,6 +119,7 @@ ARGUMENTS = (
     ),
     Argument("headless", "true", "true: no window (sim:=mujoco never has one).", BOOLEAN, kind=bool),
     *DRIVER_ARGUMENTS,
+    FAULT_ARGUMENT,
 )
 
 RULES = (
@@ -164,6 +165,7 @@ RULES = (
     Rule(GAZEBO, "the names of Gazebo's clock, camera and ros2_control are not in one", keep_default=("namespace",)),
     Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
     *DRIVER_RULES,
+    *FAULT_RULES,
 )
 
 STACK = (
@@ -184,6 +186,7 @@ STACK = (
             "hand_feedback": HAND_FEEDBACK,
         },
         when=MUJOCO,
+        reads=(ARM, HAND),
     ),
     Node(
         "vla_perception",
@@ -191,12 +194,14 @@ STACK = (
         on_exit=OnExit.RESTART,
         config="camera_node.yaml",
         parameters={**ROBOT, **OBSERVATION_MAP, **SIM_TIME},
+        reads=("camera/image_raw", "joint_states", "vla/ee_pose"),
     ),
     Node(
         "vla_controller",
         "controller_node",
         config="controller_node.yaml",
         parameters={**ROBOT, "rate": FromArgument("controller_rate"), **SIM_TIME},
+        reads=("joint_states", "vla/action_chunk", "vla/instruction", "vla/operator_heartbeat"),
     ),
     Node(
         "vla_policy",
@@ -224,6 +229,7 @@ STACK = (
             "angular_speed": FileEntry(ROBOT_FILE, "tool_speed.angular"),
             **SIM_TIME,
         },
+        reads=("vla/observation", "vla/instruction"),
     ),
     Node(
         "vla_operator",
@@ -231,6 +237,7 @@ STACK = (
         on_exit=OnExit.RESTART,
         config="instruction_node.yaml",
         parameters={"halt_words": Template("{share}/config/halt_words.yaml"), **SIM_TIME},
+        reads=("vla/text_command",),
     ),
     Node(
         "vla_recorder",
@@ -283,4 +290,4 @@ STACK = (
     ),
 )
 
-GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK + DRIVER_STACK, RULES, (check_map,), WITHIN_NAMESPACE)
+GRAPH = Graph(ARGUMENTS, STACK + GAZEBO_STACK + DRIVER_STACK + FAULT_STACK, RULES, (check_map,), WITHIN_NAMESPACE)

@@ -13,10 +13,15 @@ from typing import Any
 import yaml
 
 from .description import (
+    CLOCK,
+    DETOUR,
+    FAULTS,
+    USE_SIM_TIME,
     Argument,
     Condition,
     FileEntry,
     FileText,
+    FileWord,
     FromArgument,
     GraphError,
     Include,
@@ -142,7 +147,9 @@ class Graph:
         if not namespace:
             return tuple(starts)
         return tuple(
-            replace(start, namespace=namespace, remappings=self.remappings) if isinstance(start, NodeStart) else start
+            replace(start, namespace=namespace, remappings=(*start.remappings, *self.remappings))
+            if isinstance(start, NodeStart)
+            else start
             for start in starts
         )
 
@@ -182,6 +189,8 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
             return content.replace("package://vla_bringup/", f"{share}/")
         case FileEntry(template, key):
             return _numbers(_existing(Path(template.format(share=share, **values))), key)
+        case FileWord(template, key):
+            return str(_entry(_existing(Path(template.format(share=share, **values))), key))
         case MapName():
             return map_name(values)
         case MapTopic(name, topic):
@@ -195,10 +204,18 @@ def _set(setting: Setting, values: Mapping[str, Value], share: Path) -> Value:
 def _numbers(path: Path, key: str) -> float | list[float]:
     """Return the number or the list of numbers under the dotted `key`; as floats, which ROS tells from integers."""
     try:
+        found = _entry(path, key)
+        return [float(number) for number in found] if isinstance(found, list) else float(found)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"{path} has no numbers under {key}: {type(error).__name__}: {error}") from error
+
+
+def _entry(path: Path, key: str) -> Any:
+    try:
         found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         for part in key.split("."):
             found = found[part]
-        return [float(number) for number in found] if isinstance(found, list) else float(found)
+        return found
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise GraphError(f"{path} has no numbers under {key}: {type(error).__name__}: {error}") from error
 
@@ -222,4 +239,15 @@ def _start(item: Node | Include, values: Mapping[str, Value], share: Path) -> St
         parameters={name: _set(setting, values, share) for name, setting in item.parameters.items()},
         arguments=tuple(str(_set(setting, values, share)) for setting in item.arguments),
         fallback=item.fallback,
+        remappings=_detours(item, values, share),
     )
+
+
+def _detours(item: Node, values: Mapping[str, Value], share: Path) -> tuple[tuple[str, str], ...]:
+    """Return the remappings with which a node reads its topics through fault_node, where the graph has one."""
+    if not values.get(FAULTS):
+        return ()
+    topics = [str(_set(topic, values, share)) for topic in item.reads]
+    if values.get("sim_time") and USE_SIM_TIME in item.parameters:
+        topics.append(CLOCK)
+    return tuple((topic, DETOUR + topic.lstrip("/")) for topic in topics)
