@@ -18,6 +18,8 @@ setup(
         (f"share/{PACKAGE}/config/robots", sorted(glob("config/robots/*.[yu]*"))),
         (f"share/{PACKAGE}/config/maps", sorted(glob("config/maps/*.yaml"))),
         (f"share/{PACKAGE}/config/teleop", sorted(glob("config/teleop/*.yaml"))),
+        (f"share/{PACKAGE}/config/evaluation", sorted(glob("config/evaluation/*.yaml"))),
+        (f"share/{PACKAGE}/config", ["config/instructions_unseen.yaml"]),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's

@@ -47,6 +47,9 @@ COMMANDS = {
         "vla_training.data.dagger", "corrections: by the expert in the simulator, or by people, from bags", resumes=True
     ),
     "eval questions": Command("vla_training.evaluate.questions", "what a policy answers about fresh scenes"),
+    "eval tables": Command(
+        "vla_training.evaluate.tables.command", "success in the categories of the RT-1 and RT-2 papers", resumes=True
+    ),
     "eval": Command("vla_training.evaluate.command", "closed-loop success of a policy in lockstep simulation"),
     "convert rt1": Command("vla_training.convert.command", "Google's released RT-1 as a checkpoint of this project"),
     "card": Command("vla_training.rt1.card", "put measured success into a checkpoint's model card"),

@@ -29,6 +29,7 @@ from vla_sim.world.world import World
 
 from vla_training.data.command import check_families
 from vla_training.data.language import load_templates
+from vla_training.evaluate.episode import act
 from vla_training.evaluate.lockstep import INSTRUCTION_ID, Lockstep, LockstepSettings
 from vla_training.evaluate.policy_driver import PolicyDriver
 from vla_training.rt1.card import add_measured, check_card
@@ -36,7 +37,6 @@ from vla_training.run.arguments import Parser, natural, positive
 from vla_training.run.parallel import run_in_order
 
 TIME_LIMIT = 30.0  # [s] of simulated time for one episode
-SETTLING = 2.0  # [s] after the policy's end in which what it let go may come to rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Evaluator:
         self.lockstep.start()
         self._driver.begin(INSTRUCTION_ID, text, self._world.time)
         test, began = SuccessTest(self._world, task), self._world.time
-        success = self._act(test, began)
+        success = act(self._driver, self.lockstep, test, self.settings.time_limit or TIME_LIMIT)
         status = self._driver.status
         return EpisodeResult(
             index,
@@ -110,22 +110,6 @@ class Evaluator:
             status.reason,
             {name: count for name, count, _ in self.lockstep.controller.log.entries()},
         )
-
-    def _act(self, test: SuccessTest, began: float) -> bool:
-        """Act until success, the end of time, or SETTLING after the policy's end; return whether it succeeded."""
-        end = began + (self.settings.time_limit or TIME_LIMIT)
-        while self._world.time < end:
-            if self._driver.over:
-                end = min(end, self._world.time + SETTLING)
-                self.lockstep.hold()
-            else:
-                observation = self.lockstep.observe(self._driver.policy.uses_scene, self._camera is not None)
-                inference = self.lockstep.settings.inference_time
-                chunk = self._driver.act(observation, self._world.time, inference)
-                self.lockstep.apply(observation, chunk) if chunk is not None else self.lockstep.hold()
-            if test.update():
-                return True
-        return False
 
     def close(self) -> None:
         """Free policy and renderer."""
