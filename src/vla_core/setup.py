@@ -19,6 +19,7 @@ setup(
         (f"share/{PACKAGE}/config/maps", sorted(glob("config/maps/*.yaml"))),
         (f"share/{PACKAGE}/config/teleop", sorted(glob("config/teleop/*.yaml"))),
         (f"share/{PACKAGE}/config/evaluation", sorted(glob("config/evaluation/*.yaml"))),
+        (f"share/{PACKAGE}/config/variation", sorted(glob("config/variation/*.yaml"))),
         (f"share/{PACKAGE}/config", ["config/instructions_unseen.yaml"]),
     ],
     install_requires=["setuptools"],

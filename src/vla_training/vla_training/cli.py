@@ -118,11 +118,14 @@ def _status_of(error: Exception) -> int | None:
     from vla_core.observation_map.errors import ObservationMapError
     from vla_policy.errors import PolicyError
     from vla_sim.task.task import TaskError
+    from vla_sim.variation.axes import VariationError
     from vla_sim.world.robots import UnknownRobotError
 
     from vla_training.run.errors import TrainingError
 
-    if isinstance(error, ObservationMapError | PolicyError | UnknownRobotError | TaskError | TrainingError):
+    if isinstance(
+        error, ObservationMapError | PolicyError | UnknownRobotError | TaskError | TrainingError | VariationError
+    ):
         return REFUSED
     return FAILED if isinstance(error, OSError) else None
 

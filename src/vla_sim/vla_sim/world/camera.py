@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import TracebackType
 
 import mujoco
@@ -20,7 +21,9 @@ class Camera:
         """Draw `model`, by default the world's own, at a size in [pixels]."""
         self.height, self.width = height, width
         self._world = world
-        self._renderer = mujoco.Renderer(model or world.model, height, width)
+        self._model = model or world.model
+        self.effect: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None  # on every picture
+        self._renderer = mujoco.Renderer(self._model, height, width)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = 0
 
@@ -31,11 +34,14 @@ class Camera:
 
     def look(self, name: str = "front") -> None:
         """Take in the world's present state: microseconds, and all that needs the world to stand still."""
+        shadow = mujoco.mjtRndFlag.mjRND_SHADOW  # drawn where a light casts them, which none does on the plain table
+        self._renderer.scene.flags[shadow] = bool(self._model.light_castshadow.any())
         self._renderer.update_scene(self._world.data, name)
 
     def image(self) -> NDArray[np.uint8]:
         """Draw what the last `look` saw: milliseconds, in which the world may move on."""
-        return np.asarray(self._renderer.render(), dtype=np.uint8).copy()
+        image = np.asarray(self._renderer.render(), dtype=np.uint8).copy()
+        return self.effect(image) if self.effect is not None else image
 
     def intrinsics(self, name: str = "front") -> NDArray[np.float64]:
         """Pinhole matrix K (3, 3) in pixels, from MuJoCo's vertical field of view."""

@@ -35,6 +35,16 @@ class DressingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Cloth:
+    """A table cloth: a pattern of `vla_sim.world.cloth` in two colours, `scale` times its usual repetition."""
+
+    pattern: str
+    one: Vector
+    other: Vector
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Dressing:
     """Differences from the plain table. Blocks by their own name ("red block"); without any, nothing differs."""
 
@@ -42,6 +52,7 @@ class Dressing:
     paints: Mapping[str, str] = field(default_factory=dict)  # block -> one of PAINTS
     marks: Mapping[str, str] = field(default_factory=dict)  # block -> one of MARKS
     things: tuple[str, ...] = ()  # of THINGS, each once
+    cloth: Cloth | None = None
 
     def __post_init__(self) -> None:
         """Raise DressingError for an unknown name or a thing that is there twice."""

@@ -8,7 +8,8 @@ import math
 import mujoco
 import numpy as np
 
-from vla_sim.world.dressing import Dressing
+from vla_sim.world.cloth import texture
+from vla_sim.world.dressing import Cloth, Dressing
 from vla_sim.world.robots import SimRobot
 from vla_sim.world.things import THINGS
 
@@ -64,6 +65,8 @@ def scene_spec(robot: SimRobot, dressing: Dressing = PLAIN) -> mujoco.MjSpec:
     }
     for name, geom in zip(DISTRACTORS, (can, ball), strict=True):
         _add_object(world, name, [geom])
+    if dressing.cloth is not None:
+        _lay_cloth(spec, dressing.cloth)
     for name in dressing.things:
         THINGS[name].solids.add_to(spec, _add_object(world, name, []), THINGS[name].color)
     return spec
@@ -117,6 +120,24 @@ def _add_surroundings(spec: mujoco.MjSpec, world: mujoco.MjsBody, robot: SimRobo
     )
     _add_camera(world, CAMERA, np.array([x + 0.72, 0.0, 0.62]), np.array([x, 0, 0.05]), 28)
     _add_camera(world, VIEWER_CAMERA, np.array([x + 0.8, 0.9, 0.8]), np.array([x - 0.15, 0, 0.23]), 45)
+
+
+def _lay_cloth(spec: mujoco.MjSpec, cloth: Cloth) -> None:
+    """Give the table a pattern; its texture repeats twice along each side at scale 1."""
+    texels = texture(cloth.pattern, cloth.one, cloth.other)
+    height, width = texels.shape[:2]
+    spec.add_texture(
+        name="cloth",
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        nchannel=3,
+        width=width,
+        height=height,
+        data=texels.ravel().tolist(),
+    )
+    material = spec.add_material(name="cloth", texrepeat=[2.0 * cloth.scale] * 2, specular=0.0, shininess=0.0)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "cloth"
+    table = spec.geom("table")
+    table.material, table.rgba = "cloth", [0.5, 0.5, 0.5, 1.0]  # MuJoCo's default colour: the material's shows
 
 
 def _add_camera(world: mujoco.MjsBody, name: str, eye: np.ndarray, target: np.ndarray, fovy: float) -> None:

@@ -22,18 +22,20 @@ from vla_policy.policy import Policy
 from vla_policy.run.state import State
 from vla_policy.settings import Settings
 from vla_sim.task.task import FAMILIES, SuccessTest
-from vla_sim.world.camera import Camera
+from vla_sim.variation.axes import VariationError
+from vla_sim.variation.variation import Variation, parse_variation
+from vla_sim.world.dressing import Dressing
 from vla_sim.world.layout import sample_layout, sample_task
 from vla_sim.world.robots import get_robot
-from vla_sim.world.world import World
 
 from vla_training.data.command import check_families
 from vla_training.data.language import load_templates
 from vla_training.evaluate.episode import act
 from vla_training.evaluate.lockstep import INSTRUCTION_ID, Lockstep, LockstepSettings
+from vla_training.evaluate.place import Place
 from vla_training.evaluate.policy_driver import PolicyDriver
 from vla_training.rt1.card import add_measured, check_card
-from vla_training.run.arguments import Parser, natural, positive
+from vla_training.run.arguments import Parser, add_vary, natural, positive
 from vla_training.run.parallel import run_in_order
 
 TIME_LIMIT = 30.0  # [s] of simulated time for one episode
@@ -49,6 +51,7 @@ class EvalSettings:
     templates: Mapping[str, Sequence[str]] | None = None
     image_size: tuple[int, int] = (128, 160)
     time_limit: float = 0.0  # [s] of simulated time for one episode; 0: TIME_LIMIT
+    variation: Variation = field(default_factory=Variation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +80,32 @@ class Evaluator:
         """`lockstep` and `policy`: other ones than the settings' name. Raises PolicyError (unknown, unusable)."""
         self.settings = settings
         self._driver = PolicyDriver(settings.policy, policy)
-        self._world = World(settings.policy.robot)
-        needs_picture = not self._driver.policy.uses_scene
-        self._camera = Camera(self._world) if needs_picture else None
-        size = self._driver.policy.image_size or settings.image_size
-        period = 1.0 / settings.policy.rate
-        mapped = load_observation_map(settings.policy)
-        cameras = mapped.cameras if mapped else ()
-        conditions = lockstep or LockstepSettings(policy_period=period)
-        self.lockstep = Lockstep(self._world, self._camera, size, conditions, cameras)
+        policy, mapped = self._driver.policy, load_observation_map(settings.policy)
+        self._place = Place(
+            settings.policy.robot,
+            policy.image_size or settings.image_size,
+            lockstep or LockstepSettings(policy_period=1.0 / settings.policy.rate),
+            mapped.cameras if mapped else (),
+            rendered=not policy.uses_scene,
+        )
+
+    @property
+    def lockstep(self) -> Lockstep:
+        """The world that takes turns with the policy."""
+        return self._place.lockstep
 
     def run(self, index: int) -> EpisodeResult:
         """Lay the table, give the instruction, act until the success test holds or time is up."""
         rng = np.random.default_rng([self.settings.seed, index])
         task = sample_task(rng, self.settings.families[index % len(self.settings.families)])
-        self.lockstep.forget()
-        sample_layout(self._world.robot, task, rng).apply(self._world)
+        layout = sample_layout(self._place.robot, task, rng)
+        drawn = self.settings.variation.draw([self.settings.seed, index])
+        self._place.lay(layout, Dressing(), drawn, index)
+        world = self.lockstep.world
         wordings = (self.settings.templates or {}).get(task.family)
         text = task.text(str(rng.choice(list(wordings))) if wordings else None)
-        self.lockstep.start()
-        self._driver.begin(INSTRUCTION_ID, text, self._world.time)
-        test, began = SuccessTest(self._world, task), self._world.time
+        self._driver.begin(INSTRUCTION_ID, text, world.time)
+        test, began = SuccessTest(world, task), world.time
         success = act(self._driver, self.lockstep, test, self.settings.time_limit or TIME_LIMIT)
         status = self._driver.status
         return EpisodeResult(
@@ -105,7 +113,7 @@ class Evaluator:
             task.family,
             text,
             success,
-            round(self._world.time - began, 2),
+            round(world.time - began, 2),
             status.state is State.DONE,
             status.reason,
             {name: count for name, count, _ in self.lockstep.controller.log.entries()},
@@ -114,8 +122,7 @@ class Evaluator:
     def close(self) -> None:
         """Free policy and renderer."""
         self._driver.close()
-        if self._camera is not None:
-            self._camera.close()
+        self._place.close()
 
 
 def evaluate(settings: EvalSettings, episodes: int, workers: int = 1) -> Generator[EpisodeResult, None, None]:
@@ -174,7 +181,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.seed,
         check_families(arguments.families),
         load_templates(arguments.instructions) if arguments.instructions else None,
+        variation=parse_variation(arguments.vary),
     )
+    if arguments.card and arguments.vary:
+        raise VariationError("--card takes figures of the plain table; --vary and --card are not used together")
     if arguments.card:
         check_card(arguments.card)
     results: list[EpisodeResult] = []
@@ -188,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     report = summarise(settings, results)
     report["instructions"] = str(arguments.instructions or "")
+    report["vary"] = arguments.vary
     write_text(arguments.out, json.dumps(report, indent=1) + "\n")
     _print_summary(report, arguments.out)
     if arguments.card:
@@ -219,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=natural, default=7)
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--instructions", type=Path, help="YAML: family -> list of templates with placeholders")
+    add_vary(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where the policy computes")
     parser.add_argument("--rate", type=float, default=5.0, help="inferences per simulated second [Hz] (default 5)")
     add_settings(parser, Settings, (*OPTIONS, "narrow"))

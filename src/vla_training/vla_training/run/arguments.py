@@ -51,6 +51,17 @@ def share(text: str) -> float:
     return value
 
 
+def add_vary(parser: argparse.ArgumentParser) -> None:
+    """Add `--vary`: words for `vla_sim.variation.variation.parse_variation`."""
+    parser.add_argument(
+        "--vary",
+        nargs="+",
+        default=[],
+        metavar="NAME[=RANGE]",
+        help="how tables differ: a file of config/variation, an axis (camera), a range (camera.shift=0.0:0.02)",
+    )
+
+
 def add_run_arguments(parser: argparse.ArgumentParser, report_every: int, validate_every: int) -> None:
     """Add what every training command takes: seed, device, threads, intervals [updates], resume or fresh."""
     parser.add_argument("--seed", type=natural, default=0)

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 from vla_core.config_file import config_names, find_config
 from vla_sim.task.task import FAMILIES, SIDES, TEMPLATES
+from vla_sim.variation.axes import VariationError
+from vla_sim.variation.variation import Variation, load_ranges, variation_of
 from vla_sim.world.dressing import Dressing, DressingError
 from vla_sim.world.scene import BLOCKS, BOWL
 from vla_sim.world.things import HELD_OUT_THINGS, THINGS, TRAINED_THINGS
@@ -76,8 +78,14 @@ class Cell:
                 Dressing(paints={BLOCKS[0]: paint})
             for mark in self.marks:
                 Dressing(marks={BLOCKS[0]: mark})
-        except DressingError as error:
+            variation_of(self.vary)
+        except (DressingError, VariationError) as error:
             raise TableError(str(error)) from error
+
+    @property
+    def variation(self) -> Variation:
+        """What varies from episode to episode."""
+        return variation_of(self.vary)
 
     @property
     def digest(self) -> str:
@@ -139,8 +147,10 @@ def _load_cell(path: Path, name: str, entry: Any) -> Cell:
         _among("entry", entry, valid)
         if isinstance(entry.get("instructions"), str):  # a file beside the table's
             entry = entry | {"instructions": load_templates(path.parent / entry["instructions"])}
-        return Cell(**{key: _READ.get(key, _texts)(value) for key, value in entry.items()})
-    except (TableError, TypeError, ValueError) as error:
+        if isinstance(entry.get("vary"), str):
+            entry = entry | {"vary": load_ranges(entry["vary"])}
+        return Cell(**{key: _read(key, value) for key, value in entry.items()})
+    except (TypeError, ValueError) as error:
         raise TableError(f"{path}: cell {name!r}: {error}") from error
 
 
@@ -177,6 +187,11 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "things": _read_things,
     "vary": _mapping,
 }
+
+
+def _read(key: str, value: Any) -> Any:
+    reader: Callable[[Any], Any] = _READ.get(key, _texts)
+    return reader(value)
 
 
 def _among(what: str, names: Any, valid: Sequence[str]) -> None:

@@ -12,11 +12,10 @@ from vla_policy.policy import Observation
 from vla_policy.run.state import State
 from vla_policy.settings import Settings
 from vla_sim.task.task import SuccessTest
-from vla_sim.world.camera import Camera
-from vla_sim.world.world import World
 
 from vla_training.evaluate.episode import act
-from vla_training.evaluate.lockstep import INSTRUCTION_ID, Lockstep, LockstepSettings
+from vla_training.evaluate.lockstep import INSTRUCTION_ID, LockstepSettings
+from vla_training.evaluate.place import Place
 from vla_training.evaluate.policy_driver import PolicyDriver
 from vla_training.evaluate.tables.cells import Cell
 from vla_training.evaluate.tables.sheet import Sheet
@@ -59,14 +58,20 @@ class TableRunner:
         """`cells` by digest; `items`: (digest, index) of each episode. Raises PolicyError."""
         self.settings, self._cells, self._items = settings, cells, items
         self._driver = PolicyDriver(settings.policy)
-        self._place = _Place(settings, self._driver)
+        policy, mapped = self._driver.policy, load_observation_map(settings.policy)
+        self._place = Place(
+            settings.policy.robot,
+            policy.image_size or settings.image_size,
+            LockstepSettings(policy_period=1.0 / settings.policy.rate),
+            mapped.cameras if mapped else (),
+            rendered=not policy.uses_scene,
+        )
 
     def run(self, number: int) -> Row:
         """Run one episode of the list."""
         digest, index = self._items[number]
-        cell = self._cells[digest]
-        stage = draw_stage(cell, self._place.world.robot, self.settings.seed, index)
-        self._place.lay(stage, cell)
+        stage = draw_stage(self._cells[digest], self._place.robot, self.settings.seed, index)
+        self._place.lay(stage.layout, stage.dressing, stage.drawn, index)
         return self._play(digest, index, stage)
 
     def _play(self, digest: str, index: int, stage: Stage) -> Row:
@@ -101,38 +106,3 @@ class TableRunner:
         """Free policy and renderer."""
         self._driver.close()
         self._place.close()
-
-
-class _Place:
-    """World, camera and lockstep, kept as long as the table shows the same things."""
-
-    def __init__(self, settings: TableSettings, driver: PolicyDriver) -> None:
-        self._settings, self._driver = settings, driver
-        mapped = load_observation_map(settings.policy)
-        self._cameras = mapped.cameras if mapped else ()
-        self.world = World(settings.policy.robot)
-        self._camera: Camera | None = None
-        self._renew(self.world)
-
-    def _renew(self, world: World) -> None:
-        self.close()
-        self.world = world
-        self._camera = None if self._driver.policy.uses_scene else Camera(world)
-        size = self._driver.policy.image_size or self._settings.image_size
-        conditions = LockstepSettings(policy_period=1.0 / self._settings.policy.rate)
-        self.lockstep = Lockstep(world, self._camera, size, conditions, self._cameras)
-        self._fresh = True
-
-    def lay(self, stage: Stage, cell: Cell) -> None:
-        """Lay the table of a stage and put the arm at home."""
-        if stage.dressing != self.world.dressing:
-            self._renew(World(self.world.robot, dressing=stage.dressing))
-        self.lockstep.forget()
-        stage.layout.apply(self.world)
-        self.lockstep.start()
-
-    def close(self) -> None:
-        """Free the renderer."""
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None

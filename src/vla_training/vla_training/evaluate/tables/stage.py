@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from vla_sim.task.task import Task
+from vla_sim.variation.variation import Drawn
 from vla_sim.world.dressing import Dressing
 from vla_sim.world.extras import add_things
 from vla_sim.world.layout import Layout, sample_layout, sample_task
@@ -28,6 +29,7 @@ class Stage:
     text: str  # what the policy is told
     layout: Layout
     dressing: Dressing
+    drawn: Drawn  # of the cell's variation
 
 
 def draw_stage(cell: Cell, robot: SimRobot, seed: int, index: int) -> Stage:
@@ -38,13 +40,14 @@ def draw_stage(cell: Cell, robot: SimRobot, seed: int, index: int) -> Stage:
     layout = sample_layout(robot, task, rng)
     wordings = cell.template(task.family)
     template = str(rng.choice(list(wordings))) if len(wordings) > 1 else wordings[0]
+    drawn = cell.variation.draw([seed, index])
     dressing = _dressing(cell, task, own)
     names = _names(cell, task, dressing, own)
     for _ in range(_DRAWS):
         full = add_things(robot, layout, dressing.things, own)
         if full is not None:
             text = template.format(object=names[0], target=names[1], side=names[1])
-            return Stage(task, text, full, dressing)
+            return Stage(task, text, full, dressing, drawn)
         layout = sample_layout(robot, task, own)
     raise TableError(f"{len(dressing.things)} things find no room beside {task.text()!r} in {_DRAWS} tables")
 
