@@ -18,7 +18,7 @@ from vla_controller.motion.setpoint import Setpoint
 from vla_controller.refusals import Refusal, RefusalLog
 from vla_controller.settings import ControllerSettings
 from vla_controller.teleop.teleoperation import Teleoperation
-from vla_controller.trajectory.goal import ErrorCode, TrajectoryGoal
+from vla_controller.trajectory.goal import TrajectoryGoal
 from vla_controller.trajectory.owner import TrajectoryOwner
 from vla_controller.trajectory.run import TrajectoryRun
 
@@ -28,10 +28,7 @@ _LAST_WORD = 0.5  # [s] for which a setpoint at rest is repeated while joint sta
 
 
 class ArmController:
-    """Turns any stream of action chunks into motion inside the robot's limits, or into a stop.
-
-    Methods must not be called from several threads at once.
-    """
+    """Turns any stream of action chunks into motion inside the robot's limits, or into a stop. For one thread."""
 
     def __init__(self, config: RobotConfig, dt: float, settings: ControllerSettings | None = None) -> None:
         """``dt`` [s] is the time between two calls of :meth:`tick`."""
@@ -77,14 +74,14 @@ class ArmController:
     def update_joint_state(self, stamp: float, q: Array, qd: Array) -> bool:
         """Take the arm's measured joints (n,) [rad], [rad/s]; whether they are believed.
 
-        Setpoints begin where the arm has stood for a while. Later joint states never move them faster than the limits.
+        Setpoints begin where the arm has stood for a while. Later joint states move them inside the limits alone.
         """
         sighting = self.watch.update(stamp, q, qd, self.motion.state, led=self.trajectories.active)
         if sighting.refusal is not None:
             self.log.add(sighting.refusal)
         if sighting.restart:
             self._begin(sighting.restart)
-        elif sighting.hold:
+        elif sighting.hold and not (sighting.lead and self.motion.leading):
             self.halt(sighting.hold)
             self.motion.leading = sighting.lead
         return self.watch.q is q
@@ -142,6 +139,7 @@ class ArmController:
         if self.permission.estopped:
             self.permission.estopped, self.intake.stopped = False, True
             self.halt("emergency stop reset; waiting for a new instruction")
+            self.watch.suspect()
         return None
 
     def go_home(self, now: float) -> Refusal | None:
@@ -172,12 +170,13 @@ class ArmController:
     def halt(self, reason: str) -> None:
         """Drop what is planned, decelerate and hold; later chunks are followed again."""
         self.intake.situation_changed()
-        self.trajectories.end(reason)
+        if self.trajectories.end(reason):  # its tolerances let the arm be farther away than others do
+            self.watch.suspect()
         self.teleop.halted()
         self.motion.drop(reason)
 
     def hindrance(self, now: float) -> Refusal | None:
-        """Return why nothing may move at ``now`` [s], whatever is asked for."""
+        """Return why nothing may move at ``now`` [s]."""
         return self.permission.refusal() or self.watch.hindrance(now)
 
     def judge(self, chunk: ActionChunk, now: float) -> AcceptedChunk | Refusal:
@@ -219,7 +218,6 @@ class ArmController:
             (motion.drop if self.teleop.active else self.halt)(self.log.add(step.hindrance).reason)
         if (outcome := self.trajectories.judge(now, step.way.end.at_rest, self.watch.q)) is not None:
             self.halt(f"trajectory: {outcome.text}")
-            motion.leading = outcome.code == ErrorCode.PATH_TOLERANCE_VIOLATED
         return motion.setpoint(step, now, self.permission.estopped)
 
     def _begin(self, reason: str) -> None:
@@ -230,11 +228,13 @@ class ArmController:
 
     def _check_following(self, q: Array, now: float) -> None:
         """Hold when the arm does not follow, and lead the setpoint back to it, so that the arm never leaps."""
-        refusal = self.motion.falls_behind(self.watch.stamp, q, self.trajectories.active)
-        if refusal is not None:
+        motion = self.motion
+        if (refusal := motion.falls_behind(self.watch.stamp, q, self.trajectories.active)) is not None:
             self.halt(self.log.add(refusal).reason)
-            self.motion.leading = True
-        self.motion.lead(now, q)
+            motion.leading = True
+        elif motion.state is not None and motion.idle and self.hindrance(now) is None:
+            motion.leading = self.watch.is_apart(motion.state, motion.rested)
+        motion.lead(now, q)
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""
@@ -243,7 +243,6 @@ class ArmController:
             for part in (self.intake, self.watch, self.teleop):
                 part.clock_went_back(now)
         if jump is not None:
-            self.log.add(jump)
-            self.halt("the clock jumped")
+            self.halt(f"the clock jumped: {self.log.add(jump).reason}")
         if self.motion.state is not None and (silence := self.watch.fell_silent(now)) is not None:
             self.halt(self.log.add(silence).reason)

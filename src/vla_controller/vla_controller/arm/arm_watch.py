@@ -24,6 +24,8 @@ _LAG = 0.6  # [s] by which a moving arm, and what is known of it, may be late
 _EASE = 4.0  # [rad/s^2] at which that allowance ends after a motion
 _MEMORY = 2.0  # [s] in which a second impossible joint state raises doubt; a single one is dropped
 _LEAST_CONFIRMED = 0.5  # [s] of agreement that a person can confirm
+_SETTLED = 0.5  # [s] of a setpoint at rest near the arm, after which a fault no longer counts
+_MOST_LEADS = 5  # after one fault: an arm that sags under its load must not be followed all the way down
 _ALTERNATIONS = 3  # postures that took turns, from which on two publishers are the likely cause
 
 
@@ -55,6 +57,7 @@ class ArmWatch:
         self._strange: list[float] = []  # [s] stamps of the latest joint states that were dropped
         self.doubt: Refusal | None = None  # why joint states are not believed any more
         self._silent = False
+        self._leads = 0  # that are left after the latest fault; 0: the setpoint is at the arm
         self.stamp = -math.inf
         self.q: Array | None = None
         self.publishers: tuple[str, ...] = ()  # nodes that publish joint states, for accounts of a doubt
@@ -127,7 +130,31 @@ class ArmWatch:
         """The refusal of :meth:`stale`, once each time that joint states become too old."""
         refusal, before = self.stale(now), self._silent
         self._silent = refusal is not None
+        if self._silent and not before:
+            self.suspect()
         return None if before or self.doubt is not None else refusal
+
+    def suspect(self) -> None:
+        """Note a fault after which the setpoint may be apart from the arm: refused commands, a blocked arm, silence."""
+        self._leads = _MOST_LEADS
+
+    def is_apart(self, setpoint: JointState, rested: float) -> bool:
+        """Return whether, after a fault, the setpoint has to return to the arm.
+
+        Hysteresis: only a fault makes the two count as apart, and only a setpoint that has rested for a while within
+        `start_tolerance` of the arm ends it.
+
+        Args:
+            setpoint: state sent last.
+            rested: time for which it has been at rest [s].
+        """
+        if self._leads == 0 or self.q is None or not setpoint.at_rest:
+            return False
+        if np.max(np.abs(self.q - setpoint.q)) <= self._settings.start_tolerance:
+            self._leads = 0 if rested >= _SETTLED else self._leads
+            return False
+        self._leads -= 1
+        return True
 
     def clock_went_back(self, now: float) -> None:
         """Forget stamps that now lie in the future."""
@@ -158,6 +185,7 @@ class ArmWatch:
             off = np.abs(q - setpoint.q)
             if led or np.all(off <= self._settings.follow_tolerance + _LAG * self._pace):
                 return Sighting()
+            self.suspect()
             refusal = Refusal("not_following", f"the arm is {float(np.max(off)):.2f} rad from its setpoint")
             return Sighting(refusal, hold="the arm does not follow: holding where it is", lead=True)
         refusal = impossible or self._jump(q, setpoint)
@@ -165,6 +193,7 @@ class ArmWatch:
         if len(self._strange) < 2 and not self._silent:
             return Sighting(refusal)
         self.doubt = self._account(refusal)
+        self.suspect()
         return Sighting(refusal, hold=f"the joint states are in doubt: {refusal.reason}")
 
     def _jump(self, q: Array, setpoint: JointState) -> Refusal:

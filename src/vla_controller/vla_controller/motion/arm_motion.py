@@ -141,7 +141,8 @@ class ArmMotion:
         place = np.clip(place, limits.lower, limits.upper)
         if state is None or not state.at_rest or self._planner.active:
             return
-        if np.max(np.abs(place - state.q)) > _BESIDE:
+        self.leading = bool(np.max(np.abs(place - state.q)) > _BESIDE)
+        if self.leading:
             self.go(state, now, place)
 
     def advance(self, state: JointState, now: float, led: bool) -> Advance:

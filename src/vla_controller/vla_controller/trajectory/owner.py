@@ -72,11 +72,16 @@ class TrajectoryOwner:
         if self._run is not None:
             self._run.cancel(self._config.limits)
 
-    def end(self, reason: str) -> None:
-        """Nobody has the arm any more; a trajectory without an outcome was stopped on the way by ``reason``."""
-        if self._run is not None:
-            self._run.abort(reason)
-            self._run = None
+    def end(self, reason: str) -> bool:
+        """Take the arm from the trajectory, if one has it; without an outcome it was stopped on the way by ``reason``.
+
+        Returns whether one had it.
+        """
+        if self._run is None:
+            return False
+        self._run.abort(reason)
+        self._run = None
+        return True
 
     def refusal(self) -> Refusal | None:
         """Why a chunk may not have the arm."""
