@@ -27,6 +27,7 @@ setup(
             "graph_eval = vla_demo.cli:graph_eval",
             "plot = vla_demo.plot:main",
             "bench_console = vla_demo.bench_console:main",
+            "bench_faults = vla_demo.bench_faults:main",
             "bench_period = vla_demo.bench_period:main",
             "bench_recording = vla_demo.ros.bench_recording:main",
             "bench_teleop = vla_demo.bench_teleop:main",

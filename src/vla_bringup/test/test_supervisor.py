@@ -40,16 +40,17 @@ import sys
 from vla_bringup.description import OnExit
 from vla_bringup.supervisor import Job, Supervisor
 jobs = [Job(name, (sys.executable, "-I", "-S", "-u", "-c", code), OnExit(end)) for name, end, code in {jobs!r}]
-sys.exit(Supervisor(jobs, escalate_after_s=0.5, restart_delay_s=0.1, restart_limit=2).run())
+limits = dict(restart_limit=2, restart_forgiven_s={forgiven})
+sys.exit(Supervisor(jobs, escalate_after_s=0.5, restart_delay_s=0.1, **limits).run())
 """
 
 
 class Up:
     """A supervisor in its own process, as `vla up` is."""
 
-    def __init__(self, *jobs, before=""):
+    def __init__(self, *jobs, before="", forgiven=60.0):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", before + RUN.format(jobs=jobs)],
+            [sys.executable, "-c", before + RUN.format(jobs=jobs, forgiven=forgiven)],
             cwd=PACKAGE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -138,6 +139,15 @@ def test_a_process_that_cannot_be_started_is_a_failure_that_stops_the_others(mac
     assert "stopped, because b could not be started" in up.text.splitlines()[-1]
     assert "c started" not in up.text
     assert gone(up.pids())
+
+
+def test_restarts_count_from_the_beginning_after_a_while_of_life():
+    brief = "import time; print('up'); time.sleep(0.3); raise SystemExit(3)"
+    up = Up(("a", "shutdown", CLEAN), ("b", "restart", brief), forgiven=0.2).until(r"(?s)(b +\| up.*){5}")
+    assert "(1 of 2)" in up.text
+    assert "(2 of 2)" not in up.text
+    assert "stays down" not in up.text
+    up.end(signal.SIGINT)
 
 
 @pytest.mark.parametrize("machine", [NO_PROCESS, NO_THREAD], ids=["process", "thread"])

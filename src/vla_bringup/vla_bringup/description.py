@@ -19,7 +19,9 @@ class OnExit(Enum):
     """What the end of a process means for the others."""
 
     SHUTDOWN = "shutdown"  # required: its end, however it came, stops the graph
-    RESTART = "restart"  # started again after RESTART_DELAY_S, at most RESTART_LIMIT times; the others go on
+    RESTART = (
+        "restart"  # started again after RESTART_DELAY_S, RESTART_LIMIT times in a row at most; the others continue
+    )
     ONCE = "once"  # a job that ends by itself; only its failure stops the graph
 
 
@@ -29,6 +31,7 @@ CLOCK, USE_SIM_TIME = "/clock", "use_sim_time"
 
 RESTART_DELAY_S = 1.0
 RESTART_LIMIT = 5
+RESTART_FORGIVEN_S = 60.0  # [s] of life after which `vla up` counts from the beginning: a graph runs for weeks
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 from honcho.process import Process
 
-from .description import RESTART_DELAY_S, RESTART_LIMIT, OnExit
+from .description import RESTART_DELAY_S, RESTART_FORGIVEN_S, RESTART_LIMIT, OnExit
 
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 ESCALATE_AFTER_S = 5.0
@@ -45,7 +45,8 @@ class _State:
     job: Job
     colour: str
     pid: int | None = None  # None while it does not run
-    restarts: int = 0
+    restarts: int = 0  # in a row
+    started_at: float = 0.0  # [s], monotonic
     restart_at: float | None = None  # [s], monotonic
     last_line: str = ""
     dead_since: float | None = None  # [s], monotonic; seen dead while its output was still open
@@ -65,6 +66,7 @@ class Supervisor:
     escalate_after_s: float = ESCALATE_AFTER_S
     restart_delay_s: float = RESTART_DELAY_S
     restart_limit: int = RESTART_LIMIT
+    restart_forgiven_s: float = RESTART_FORGIVEN_S
     _events: "queue.Queue[Message]" = field(default_factory=queue.Queue, init=False)
     _states: dict[str, _State] = field(default_factory=dict, init=False)
     _printer: Printer = field(init=False)
@@ -133,13 +135,15 @@ class Supervisor:
             self._say(f"{state.job.name} {how}")
             self._react(state, NOT_STARTED, how)
         else:
-            state.pid = outcome.data["pid"]
+            state.pid, state.started_at = outcome.data["pid"], time.monotonic()
             self._say(f"{state.job.name} started [pid {state.pid}]")
 
     def _ended(self, state: _State, code: int) -> None:
         how = _describe(code)
         self._say(f"{state.job.name} {how} [pid {state.pid}]")
         state.pid = None
+        if time.monotonic() - state.started_at > self.restart_forgiven_s:
+            state.restarts = 0
         self._react(state, code, f"{how}: {state.last_line or 'it said nothing'}")
 
     def _react(self, state: _State, code: int, how: str) -> None:

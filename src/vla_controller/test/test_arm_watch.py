@@ -78,6 +78,33 @@ def test_setpoints_follow_an_arm_guided_by_hand_inside_the_limits(fr3: Bench) ->
     assert fr3.violations() == []
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.3, 0.8])
+def test_a_drifting_sensor_does_not_lead_the_arm_away(fr3: Bench, rate: float) -> None:
+    begin, home = fr3.now, fr3.q.copy()
+
+    def drift() -> None:  # the arm does what it is told; its first joint is measured more and more beside it
+        beside = rate * (fr3.now - begin) * np.eye(7)[0]
+        for k in range(5):
+            fr3.controller.update_joint_state(fr3.now - 0.04 + 0.01 * k, fr3.q + beside, np.zeros(7))
+
+    fr3.sense = drift
+    fr3.tick(400)  # 20 s, in which it drifts by up to 16 rad
+    assert np.max(np.abs(fr3.q - home)) < 0.5
+    assert fr3.controller.hindrance(fr3.now) is not None
+    assert fr3.violations() == []
+
+
+def test_a_blocked_arm_is_not_taken_for_one_that_flees(fr3: Bench) -> None:
+    home = fr3.q.copy()
+    for k in range(200):  # it is pushed on against its obstacle, and led back, again and again
+        fr3.q = home
+        if k % 4 == 0:
+            fr3.send(ActionStep(joints=home + 0.2), mode=ActionMode.JOINT_POSITION)
+        fr3.tick()
+    assert fr3.controller.log.count("not_following") > 3
+    assert fr3.controller.log.count("arm_flees") == 0
+
+
 def test_a_trajectory_has_tolerances_of_its_own(fr3: Bench) -> None:
     joints, home = fr3.controller.config.joints, fr3.q.copy()
     none = dict.fromkeys(joints, -1.0)

@@ -71,7 +71,7 @@ def test_an_announced_instruction_that_does_not_come_stops_the_arm_once() -> Non
     assert lease.lost(9, 30.0) is None
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=50))
+@given(st.lists(st.integers(0, 2**63 - 1), max_size=50))
 def test_what_is_taken_increases_strictly(sequences: list[int]) -> None:
     order = InstructionOrder()
     taken = [sequence for sequence in sequences if order.take(sequence) is None]
@@ -117,3 +117,11 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
     if os.getuid() != 0 or folder.is_dir():
         assert "latched again" in EstopLatch(folder).clear()
         assert EstopLatch(folder).since()
+
+
+def test_a_number_that_is_none_does_not_outrank_the_instructions_to_come() -> None:
+    order = InstructionOrder()
+    refusal = order.take(2**64 - 1)
+    assert refusal is not None
+    assert refusal.name == "instruction_not_newer"
+    assert order.take(1_800_000_000_000_000_000) is None

@@ -100,6 +100,7 @@ class ArmController:
             self.stop("the operator said stop")
         elif instruction_id != self.intake.instruction or self.intake.stopped:
             self.intake.stopped = False
+            self.motion.attended()
             if not (self.trajectories.active or self.teleop.active):  # else the policy's turn comes after it
                 self.halt("new instruction")
         self.intake.instruction = instruction_id
@@ -234,7 +235,8 @@ class ArmController:
             motion.leading = True
         elif motion.state is not None and motion.idle and self.hindrance(now) is None:
             motion.leading = self.watch.is_apart(motion.state, motion.rested)
-        motion.lead(now, q)
+        if (flees := motion.lead(now, q)) is not None:
+            self.halt(self.watch.contradict(self.log.add(flees)))
 
     def _look_around(self, now: float) -> None:
         """Notice a clock that jumps and joint states that stop."""

@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 
 from vla_core.files import write_text
-
-_HIGHEST = 2**63  # a number beyond this is no nanosecond of a clock but a broken file
+from vla_core.instruction import BEYOND
 
 
 class InstructionSequence:
@@ -35,12 +34,12 @@ class InstructionSequence:
 
     def note_seen(self, sequence: int) -> None:
         """Keep above a number that a receiver has seen."""
-        if sequence < _HIGHEST:
+        if sequence < BEYOND:
             self._last = max(self._last, sequence)
 
     def _read(self) -> int:
         try:
             sequence = json.loads(self._path.read_text(encoding="utf-8"))["sequence"]
-            return sequence if isinstance(sequence, int) and 0 <= sequence < _HIGHEST else 0
+            return sequence if isinstance(sequence, int) and 0 <= sequence < BEYOND else 0
         except (OSError, ValueError, KeyError, TypeError):
             return 0  # the clock and the receivers are left

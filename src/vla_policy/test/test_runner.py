@@ -175,6 +175,15 @@ def test_a_task_that_is_not_newer_by_its_sequence_is_ignored_with_the_reason(seq
     assert runner.status(9.0).instruction_sequence == 5
 
 
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_number_that_is_none_does_not_outrank_the_instructions_to_come(stop: bool) -> None:
+    runner = started()
+    ignored = runner.on_instruction(Task("x", "broken", 0.1, stop=stop, sequence=2**64 - 1), 0.1)
+    assert stop is not ("valid is less than" in ignored)
+    assert runner.status(0.1).instruction_sequence == 1
+    assert runner.on_instruction(Task("2", "newer", 0.2, sequence=2), 0.2) == ""
+
+
 def test_a_task_older_than_a_stop_does_not_lift_it() -> None:
     runner = started()
     assert not runner.on_instruction(Task("s", "stop", 1.0, stop=True, sequence=7), 1.0)

@@ -103,6 +103,12 @@ class ArmWatch:
         self._believe(latest, self._agreement.q)
         return None
 
+    def contradict(self, refusal: Refusal) -> str:
+        """Doubt the joint states because of what the arm did; return why."""
+        self.doubt = self._account(refusal)
+        self._agreement.clear()
+        return refusal.reason
+
     def hindrance(self, now: float) -> Refusal | None:
         """Why nothing may move at ``now`` [s] for what is known of the arm."""
         if self.doubt is not None:

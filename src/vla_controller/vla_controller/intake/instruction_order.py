@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from vla_core.instruction import BEYOND, is_number
+
 from vla_controller.refusals import Refusal
 
 
@@ -15,6 +17,8 @@ class InstructionOrder:
 
     def take(self, sequence: int) -> Refusal | None:
         """Take note of an instruction; return why it is not newer than those before."""
+        if not is_number(sequence):
+            return Refusal("instruction_not_newer", f"its sequence is {sequence}; valid is less than {BEYOND}")
         if sequence > self.latest:
             self.latest = sequence
             return None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from vla_core.action import ActionChunk
 from vla_core.robot import RobotConfig
 
+from vla_controller.arm.flight import Flight
 from vla_controller.arm.following import Following
 from vla_controller.arm.kinematics import Kinematics
 from vla_controller.intake.targets import AcceptedChunk, Reference
@@ -42,6 +43,7 @@ class ArmMotion:
         self._planner = Planner(config, settings, kinematics, log)
         self._follower = Follower(config, kinematics, settings.smoothing, dt)
         self._following = Following(settings.follow_lag, settings.follow_margin)
+        self._flight = Flight()
         self._base = BaseVelocity(config.base, dt, log)
         self._jog = Jog(config, settings, log, dt)
         self._before: JointState | None = None
@@ -67,11 +69,16 @@ class ArmMotion:
     def begin(self, q: Array) -> None:
         """Setpoints begin at rest where the arm stands, ``q`` (n,) [rad]."""
         self.state = self._follower.start(q)
+        self._flight.forget()
 
     def drop(self, reason: str) -> None:
         """Drop what is planned, for the base too: the arm decelerates along its path and holds."""
         self._base.halt()
         self._finish(reason)
+
+    def attended(self) -> None:
+        """A person has given an instruction: what the arm did before is forgiven."""
+        self._flight.forget()
 
     def forget_gripper(self) -> None:
         """Command the gripper nothing until a chunk does again."""
@@ -130,20 +137,23 @@ class ArmMotion:
         refusal = self._following.check(stamp, measured)
         return refusal if self._planner.active and not (led or self.leading) else None
 
-    def lead(self, now: float, place: Array) -> None:
+    def lead(self, now: float, place: Array) -> Refusal | None:
         """While `leading`, take the setpoint to ``place`` (n,) [rad]: an arm that is blocked or guided by hand.
 
-        It does not leap then once it is free.
+        It does not leap then once it is free. Returns why the setpoint does not follow an arm that always moves on.
         """
         limits, state = self._config.limits, self.state
-        if not self.leading:
-            return
+        if not self.leading or state is None or not state.at_rest or self._planner.active:
+            return None
         place = np.clip(place, limits.lower, limits.upper)
-        if state is None or not state.at_rest or self._planner.active:
-            return
         self.leading = bool(np.max(np.abs(place - state.q)) > _BESIDE)
-        if self.leading:
+        if not self.leading:
+            return None
+        refusal = self._flight.follow(state.q, place)
+        if refusal is None:
             self.go(state, now, place)
+        self.leading = refusal is None
+        return refusal
 
     def advance(self, state: JointState, now: float, led: bool) -> Advance:
         """Advance the setpoint by one tick from ``state``; ``led``: a trajectory has the arm, and says when it is over.

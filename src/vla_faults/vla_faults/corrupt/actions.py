@@ -9,7 +9,7 @@ from typing import Any
 
 NAN = float("nan")
 TOO_LARGE = 20.0
-LOST = 2**40  # a sequence that no instruction has
+AHEAD = 1000  # instructions that were lost
 MANY = 5000
 
 
@@ -156,7 +156,7 @@ def sequence_back(message: Any, magnitude: float, rng: random.Random) -> Any:
 def sequence_ahead(message: Any, magnitude: float, rng: random.Random) -> Any:
     """Return a sequence far ahead: an instruction was lost."""
     found = copy.deepcopy(message)
-    found.sequence = LOST
+    found.sequence = message.sequence + AHEAD
     return found
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import time
 from functools import partial
 
 from vla_core.health import Health, Level
@@ -71,11 +72,11 @@ class FaultNode(ManagedNode):
         if request.kind == NONE:
             for relay in chosen:
                 relay.stream.end()
-            return f"no fault on {request.arrow or 'any arrow'}"
+            return f"no fault on {request.arrow or 'any arrow'}, at {time.time():.3f}"
         fault = Fault.parse(request.kind, request.magnitude, request.duration, request.seed)
         for relay in chosen:
             relay.begin(fault)
-        return f"{request.arrow}: {fault.name}, magnitude {fault.magnitude:g}"
+        return f"{request.arrow}: {fault.name}, magnitude {fault.magnitude:g}, at {time.time():.3f}"
 
 
 def health(relays: dict[str, Relay]) -> Health:

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Generic
 
 from vla_core.action import ActionChunk
+from vla_core.instruction import BEYOND, is_number
 
 from vla_policy.action.certainty import legal_mass, token_confidence
 from vla_policy.ahead import Leftovers
@@ -58,9 +59,12 @@ class PolicyRunner(Generic[ObservationT]):
         dropped. A stop is never ignored.
         """
         self._watch_clock(now)
+        if not task.stop and not is_number(task.sequence):
+            return f"its sequence is {task.sequence}; valid is less than {BEYOND}"
         if not task.stop and task.sequence <= self._sequence:
             return f"its sequence {task.sequence} is not above {self._sequence}, which was received before"
-        self._sequence = max(self._sequence, task.sequence)
+        if is_number(task.sequence):
+            self._sequence = max(self._sequence, task.sequence)
         self._task = task
         self._leftovers.forget()
         self._generation += 1
