@@ -27,6 +27,8 @@ setup(
             "graph_eval = vla_demo.cli:graph_eval",
             "plot = vla_demo.plot:main",
             "bench_console = vla_demo.bench_console:main",
+            "bench_bringup = vla_demo.bench_bringup:main",
+            "bench_soak = vla_demo.bench_soak:main",
             "bench_faults = vla_demo.bench_faults:main",
             "bench_period = vla_demo.bench_period:main",
             "bench_recording = vla_demo.ros.bench_recording:main",

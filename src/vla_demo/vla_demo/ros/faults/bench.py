@@ -43,11 +43,11 @@ class Setup:
 class Graph:
     """A running graph with its watch; started again when it has ended."""
 
-    def __init__(self, setup: Setup, clock: Clock, say: Callable[[str], None]) -> None:
+    def __init__(self, setup: Setup, clock: Clock, say: Callable[[str], None], console: bool = False) -> None:
         """Start nothing yet."""
         self._setup, self._clock, self._say = setup, clock, say
         self.count = 0
-        self.words: tuple[str, ...] = ()
+        self._console = str(console).lower()
 
     def __enter__(self) -> Graph:
         self.start()
@@ -61,13 +61,13 @@ class Graph:
         setup = self._setup
         self.count += 1
         self.log = setup.out / f"faults-{self._clock.name.lower()}-{self.count}.log"
-        words = ["sim:=mujoco", f"policy:={setup.policy}", "console:=false", "faults:=true"]
+        words = ["sim:=mujoco", f"policy:={setup.policy}", f"console:={self._console}", "faults:=true"]
         if self._clock is Clock.SIMULATED:
             words.append("sim_time:=true")
         if setup.arm == "franka-sim":
             words += ["driver:=franka-sim", f"robot_ip:={free_loopback(FCI_PORT, os.getpid())}"]
         begun = time.monotonic()
-        self.process = GraphProcess((str(find_vla_up()), *words, *self.words), self.log).__enter__()
+        self.process = GraphProcess((str(find_vla_up()), *words), self.log).__enter__()
         self.watch = Watch(self.process.check).__enter__()
         self.striker = Striker(self.watch, self.log)
         if not self.watch.wait(self._ready, START_S):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,17 @@ class Watch:
         """Return the fastest joint's speed [rad/s] in the last `over` [s] of joint states; 0 without any."""
         rows = list(self.arm)[-max(1, round(over * 100)) :]
         return float(np.abs([row[1] for row in rows]).max()) if rows else 0.0
+
+    def entities(self) -> int:
+        """How many publishers and subscriptions there are in the ROS graph, except on topics of nobody."""
+        node = self.node
+        topics = [name for name, _ in node.get_topic_names_and_types()]
+        return sum(int(node.count_publishers(name)) + int(node.count_subscribers(name)) for name in topics)
+
+    def tick(self, over: int = 200) -> float:
+        """The longest time [s] between the controller's latest ticks; NaN without any."""
+        stamps = [row[0] for row in list(self.ticks)[-over:]]
+        return max((b - a for a, b in pairwise(stamps)), default=float("nan"))
 
     # What is asked
 
