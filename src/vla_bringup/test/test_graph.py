@@ -95,6 +95,7 @@ def test_seed_is_a_whole_number(text):
         ({"policy": "rt1", "decode": "beam"}, "only policy:=rt2"),
         ({"policy": "expert", "narrow": "false"}, "only policy:=rt2"),
         ({"sim": "none", "camera_delay": "0.2"}, "only sim:=mujoco"),
+        ({"sim": "none", "variation": "trained"}, "only sim:=mujoco"),
         ({"sim": "gazebo", "sim_time": "true"}, "only sim:=mujoco"),
         ({"real_time_factor": "2.0"}, "wall clock"),
         ({"driver": "franka", "sim": "none"}, "needs robot_ip:="),

@@ -108,6 +108,7 @@ ARGUMENTS = (
     Argument(
         "seed", "0", "Seed of the simulated table that is laid out at the start.", kind=int, low=0, high=2**31 - 1
     ),
+    Argument("variation", "", "How simulated tables differ, one with each task: words of `vla eval --vary`."),
     Argument(
         "sim_time", "false", "true: the simulator publishes /clock and every node runs on it.", BOOLEAN, kind=bool
     ),
@@ -160,6 +161,7 @@ RULES = (
     ),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
     Rule(NOT_MUJOCO, "only sim:=mujoco has one", keep_default=("wrist_camera",)),
+    Rule(NOT_MUJOCO, "only sim:=mujoco varies its table", keep_default=("variation",)),
     Rule(NOT_MUJOCO, "only sim:=mujoco offers it", keep_default=("sim_time", "real_time_factor")),
     Rule(GAZEBO, "Gazebo spawns the robot from it", keep_default=("publish_description",)),
     Rule(GAZEBO, "the names of Gazebo's clock, camera and ros2_control are not in one", keep_default=("namespace",)),
@@ -179,6 +181,7 @@ STACK = (
             "action_delay": FromArgument("action_delay"),
             "wrist_view": MapTopic("wrist_camera", "camera/wrist/image_raw"),
             "seed": FromArgument("seed"),
+            "variation": FromArgument("variation"),
             "sim_time": FromArgument("sim_time"),
             "real_time_factor": FromArgument("real_time_factor"),
             "task": FromArgument("instruction"),

@@ -9,8 +9,11 @@ from vla_core.settings import SettingsError
 from vla_core.trajectory.spline import TrajectoryPoint
 from vla_sim.settings import Settings
 from vla_sim.task.task import FAMILIES, TaskError
-from vla_sim.world.scene import BLOCKS, BOWL
+from vla_sim.variation.axes import VariationError
+from vla_sim.world.camera import Camera
+from vla_sim.world.scene import BLOCKS, BOWL, CAMERA
 from vla_sim.world.simulation import MAX_TEXT, DivergedError, Simulation
+from vla_sim.world.world import World
 
 
 @pytest.fixture
@@ -158,3 +161,48 @@ def test_the_wrist_camera_is_off_unless_it_is_asked_for_by_rate_or_by_view():
     assert (
         Settings(wrist_camera_rate=5.0).wrist_rate == Settings(wrist_camera_rate=5.0, wrist_view=True).wrist_rate == 5.0
     )
+
+
+def front(simulation: Simulation, name: str = CAMERA) -> np.ndarray:
+    with Camera(simulation.world) as camera:
+        simulation.look(camera, name)
+        return camera.image().astype(int)
+
+
+def test_with_a_variation_every_task_has_a_table_that_its_seed_repeats():
+    simulation = Simulation.varied("fr3", 0.05, 1, "trained camera.shift=0.03:0.04")
+    shots = []
+    for seed in (3, 4, 3):
+        simulation.set_task("pick up the red block", seed=seed)
+        shots.append(front(simulation))
+        assert simulation.world.action_delay > 0.05
+    np.testing.assert_array_equal(shots[0], shots[2])
+    assert np.abs(shots[0] - shots[1]).max(axis=2).mean() > 5
+    before = simulation.world.model.cam_pos.copy()
+    simulation.set_task("pick up the red block", seed=9, keep_objects=True)
+    np.testing.assert_array_equal(simulation.world.model.cam_pos, before)  # the table stays
+
+
+def test_a_varied_camera_tells_its_own_field_of_view():
+    simulation = Simulation.varied("fr3", 0.0, 1, "camera.zoom=0.2")
+    with Camera(simulation.world) as camera, Camera(World("fr3")) as plain:
+        assert camera.intrinsics()[0, 0] != pytest.approx(plain.intrinsics()[0, 0], rel=0.05)
+
+
+def test_without_a_variation_nothing_differs():
+    plain, varied = Simulation(World("fr3"), seed=2), Simulation.varied("fr3", 0.0, 2, "")
+    for simulation in (plain, varied):
+        simulation.set_task("pick up the red block", seed=3)
+    np.testing.assert_array_equal(front(plain), front(varied))
+
+
+def test_a_delay_that_is_set_live_is_the_one_that_a_drawn_one_is_added_to():
+    simulation = Simulation.varied("fr3", 0.0, 1, "delay.action=0.1")
+    simulation.set_action_delay(0.2)
+    simulation.set_task("pick up the red block", seed=3)
+    assert simulation.world.action_delay == pytest.approx(0.3)
+
+
+def test_a_variation_that_does_not_render_is_refused():
+    with pytest.raises(VariationError, match="valid: 0 to 0"):
+        Simulation.varied("fr3", 0.0, 1, "camera.shift=0.1:3")

@@ -321,6 +321,7 @@ def test_a_signal_while_it_starts_ends_it_quietly_too(start_simulator, number, s
         ({"camera_rate": -1.0}, ("camera_rate", "0", "60")),
         ({"camera_rate": "fast"}, ("camera_rate", "number")),
         ({"camera_width": 100000}, ("camera_width", "1280")),
+        ({"variation": "fog"}, ("unknown variation 'fog'", "camera", "trained")),
     ],
 )
 def test_wrong_parameters_end_in_one_line_and_status_2(start_simulator, parameters, words):

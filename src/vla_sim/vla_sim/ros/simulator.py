@@ -32,11 +32,11 @@ from vla_sim.run.loops import VIEWER_NICE, CameraLoop, Shot
 from vla_sim.run.physics import PhysicsLoop
 from vla_sim.settings import Settings
 from vla_sim.task.task import TaskError
+from vla_sim.variation.axes import VariationError
 from vla_sim.world.outside_view import OutsideCamera
 from vla_sim.world.robots import UnknownRobotError
 from vla_sim.world.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
 from vla_sim.world.simulation import JointReading, Simulation
-from vla_sim.world.world import World
 
 SCENE_EVERY, STATUS_EVERY = 5, 10  # joint states: 50 ms and 100 ms of simulated time
 PAUSED_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.1, 1.0
@@ -46,7 +46,7 @@ SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a w
 class SimulatorNode(ManagedNode):
     """What a real arm, its gripper and its cameras look like from ROS, plus ground truth on sim/."""
 
-    UNUSABLE = (*ManagedNode.UNUSABLE, UnknownRobotError)
+    UNUSABLE = (*ManagedNode.UNUSABLE, UnknownRobotError, VariationError)
 
     def __init__(self) -> None:
         super().__init__("simulator_node")
@@ -56,9 +56,9 @@ class SimulatorNode(ManagedNode):
     def configure(self) -> None:
         """Lay the table and create the entities; simulated time stands still until the node is active."""
         settings = declare_settings(self, Settings)
-        world = World(settings.robot, settings.action_delay)
+        self._simulation = Simulation.varied(settings.robot, settings.action_delay, settings.seed, settings.variation)
+        world = self._simulation.world
         self._frame = world.robot.base_frame
-        self._simulation = Simulation(world, settings.seed)
         self._lay_first_task(settings)
         simulated = SimulatedClock(settings.real_time_factor) if settings.sim_time else None
         self._loop_clock: LoopClock = simulated or WallClock()

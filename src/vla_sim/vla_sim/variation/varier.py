@@ -44,7 +44,7 @@ class Varier:
         self._world, self._model = world, world.model
         self._plain = {name: getattr(world.model, name).copy() for name in _FIELDS}
         self._headlight = {name: getattr(world.model.vis.headlight, name).copy() for name in _HEADLIGHT}
-        self._action_delay = world.action_delay
+        self.base_delay = world.action_delay  # [s] to which a drawn one is added
 
     def set(self, drawn: Drawn) -> None:
         """Make the world what was drawn; a cloth alone has to be in its dressing."""
@@ -52,7 +52,7 @@ class Varier:
             getattr(self._model, name)[:] = values
         for name, values in self._headlight.items():
             getattr(self._model.vis.headlight, name)[:] = values
-        self._world.action_delay = self._action_delay
+        self._world.action_delay = self.base_delay
         for axis in drawn.values:
             getattr(self, f"_{axis}")(drawn)
         if "physics" in drawn:
@@ -125,7 +125,7 @@ class Varier:
         model.dof_damping[dofs] *= values["damping"][0]
 
     def _delay(self, drawn: Drawn) -> None:
-        self._world.action_delay = self._action_delay + drawn.number("delay", "action")
+        self._world.action_delay = self.base_delay + drawn.number("delay", "action")
 
     def _arm(self, drawn: Drawn) -> None:
         """Applies when the arm is put at its start: see `home`."""

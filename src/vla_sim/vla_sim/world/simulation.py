@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,13 @@ from vla_core.trajectory.checks import Joints
 from vla_core.trajectory.spline import TrajectoryPoint
 
 from vla_sim.task.task import FAMILIES, SuccessTest, Task, TaskError, parse_task
+from vla_sim.variation.picture import develop
+from vla_sim.variation.variation import Drawn, Variation, parse_variation
+from vla_sim.variation.varier import Varier, dress
 from vla_sim.world.camera import Camera
+from vla_sim.world.dressing import Dressing
 from vla_sim.world.layout import Layout, sample_layout, sample_task
-from vla_sim.world.scene import TIMESTEP
+from vla_sim.world.scene import TIMESTEP, VIEWER_CAMERA
 from vla_sim.world.world import World
 
 Array = NDArray[np.float64]
@@ -61,9 +66,12 @@ class TaskReading:
 class Simulation:
     """One world. Every method may be called from any thread; none holds the world for more than a few milliseconds."""
 
-    def __init__(self, world: World, seed: int = 0) -> None:
-        """Lays out a random table without a task."""
+    def __init__(self, world: World, seed: int = 0, variation: Variation | None = None) -> None:
+        """Lay out a random table without a task. With a `variation` each table differs, by the seed that it has."""
         self.world = world
+        self._variation = variation or Variation()
+        self._varier, self._drawn = Varier(world), Drawn()
+        self._vary(seed)
         self._lock = threading.Lock()
         self._stamp_ns = 0
         self._steps = 0
@@ -73,6 +81,20 @@ class Simulation:
         self._task_since = 0.0
         rng = np.random.default_rng(seed)
         self._layout(sample_task(rng), rng).apply(world)
+
+    @classmethod
+    def varied(cls, robot: str, action_delay: float, seed: int, words: str) -> Simulation:
+        """Make a world whose tables vary as `words` say. Raises VariationError and UnknownRobotError."""
+        variation = parse_variation(words.split())
+        cloth = dress(Dressing(), variation.draw(seed))  # compiled in: one for all tables of this world
+        return cls(World(robot, action_delay, cloth), seed, variation)
+
+    def _vary(self, seed: int) -> None:
+        """Make the world what a seed draws; the arm is not moved, and a cloth stays the one that was compiled."""
+        if self._variation:
+            self._drawn = self._variation.draw(seed)
+            self._varier.set(self._drawn)
+        self._develop = partial(develop, drawn=self._drawn, rng=np.random.default_rng(seed))
 
     # Physics
 
@@ -109,6 +131,7 @@ class Simulation:
     def set_action_delay(self, seconds: float) -> None:
         """Commands given from now on take effect that much later."""
         with self._lock:
+            self._varier.base_delay = seconds
             self.world.action_delay = seconds
 
     def stops(self, names: tuple[str, ...]) -> Joints:
@@ -140,6 +163,7 @@ class Simulation:
     def look(self, camera: Camera, name: str) -> int:
         """Let a camera take in the scene; returns the stamp [ns] of what it saw. Drawing needs no lock any more."""
         with self._lock:
+            camera.effect = None if name == VIEWER_CAMERA else self._develop
             camera.look(name)
             return self._stamp_ns
 
@@ -166,6 +190,7 @@ class Simulation:
         task = task or sample_task(rng, family or None)
         layout = self._layout(task, rng)
         with self._lock:
+            self._vary(seed)
             layout.apply(self.world)
             return self._begin(SuccessTest(self.world, task), text)
 
