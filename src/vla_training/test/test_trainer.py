@@ -12,6 +12,7 @@ from vla_policy.rt1.checkpoint import load_checkpoint
 from vla_policy.rt1.config import named_config
 from vla_policy.rt1.network import RT1Network
 from vla_training.data.lerobot.writer import DatasetError, open_dataset
+from vla_training.rt1.command import weights_of
 from vla_training.rt1.feature_cache import FeatureCache, JoinedRows
 from vla_training.rt1.settings import PROPRIO, TrainSettings, training_config
 from vla_training.rt1.trainer import CHECKPOINT, Trainer
@@ -139,3 +140,20 @@ def test_data_that_does_not_fit_is_refused(make_dataset, tmp_path):
         open_datasets([empty], SMALL)
     with pytest.raises(DatasetError, match="no data set"):
         open_datasets([tmp_path / "nothing"], SMALL)
+
+
+def test_a_run_begins_with_the_weights_of_another(make_trainer):
+    trainer = make_trainer(20)
+    other = RT1Network(SMALL)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.1)
+    trainer.start_from(other.state_dict())
+    for network in (trainer.network, trainer.average):
+        for name, value in other.state_dict().items():
+            torch.testing.assert_close(network.state_dict()[name], value, msg=name)
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(TrainingError, match=r"--from lite_fr3: its network is .*, valid is"):
+        weights_of("lite_fr3", "fr3", SMALL)

@@ -8,7 +8,7 @@ actions are perturbed, and some episodes begin with another task: the expert lab
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -17,15 +17,23 @@ from vla_core.action import ActionChunk, ActionStep
 from vla_policy.policy import Policy
 from vla_sim.expert.policy import ExpertPolicy
 from vla_sim.task.task import FAMILIES, SIDES, SuccessTest, Task
-from vla_sim.world.camera import Camera
-from vla_sim.world.layout import sample_layout, sample_task
+from vla_sim.variation.variation import Variation
+from vla_sim.world.dressing import Dressing
+from vla_sim.world.extras import add_things
+from vla_sim.world.layout import Layout, sample_layout, sample_task
+from vla_sim.world.things import THINGS, TRAINED_THINGS
 from vla_sim.world.world import World
 
+from vla_training.data.projection import projection_of
 from vla_training.data.record import EpisodeRecord, Recorder
-from vla_training.evaluate.lockstep import Lockstep
+from vla_training.evaluate.lockstep import Lockstep, LockstepSettings
+from vla_training.evaluate.place import Place
 from vla_training.run.parallel import run_in_order
 
 Array = NDArray[np.float64]
+_TABLE = 3  # the stream of what varies, beside that of the episode
+_TRIES = 200
+_HAND = 0.09  # [m] from the hand's axis that its open fingers take
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class CollectSettings:
     gripper_flips: float = 0.03
     detours: float = 0.2  # share of episodes that begin with another task
     wide_starts: float = 0.8  # share of episodes that begin away from home
+    variation: Variation = field(default_factory=Variation)  # of the tables; empty: plain ones
+    things: int = 0  # of world.things, at most, beside what a plain table has
 
 
 class Collector:
@@ -48,10 +58,16 @@ class Collector:
 
     def __init__(self, settings: CollectSettings) -> None:
         self.settings = settings
-        self._world = World(settings.robot)
-        self._camera = Camera(self._world)
-        self._lockstep = Lockstep(self._world, self._camera, settings.image_size)
+        self._place = Place(settings.robot, settings.image_size, LockstepSettings())
         self._expert = ExpertPolicy(settings.robot, self._lockstep.settings.policy_period)
+
+    @property
+    def _world(self) -> World:
+        return self._place.world
+
+    @property
+    def _lockstep(self) -> Lockstep:
+        return self._place.lockstep
 
     def episode(
         self,
@@ -62,12 +78,15 @@ class Collector:
     ) -> EpisodeRecord:
         """One episode. With a `learner` it acts (at random steps the expert instead): a DAgger episode."""
         rng = np.random.default_rng([seed, 2])
+        self._dress(seed)
         task = sample_task(rng, str(rng.choice(self.settings.families)))
         self._lay_out(task, rng)
         test = SuccessTest(self._world, task)
         words = text(task, rng) if text else task.text()
         actors = self._actors(task, words, rng, learner, learner_share)
-        recorder = Recorder(self.settings.robot, task, words)
+        varied = self.settings.variation or self.settings.things
+        camera = projection_of(self._world, self.settings.image_size) if varied else None
+        recorder = Recorder(self.settings.robot, task, words, camera)
         success, ended = False, 0
         for _ in range(self.settings.max_steps):
             ended = self._step(next(actors), recorder, rng, ended, clean=learner is not None)
@@ -76,15 +95,32 @@ class Collector:
                 break
         return recorder.finish(success)
 
+    def _dress(self, seed: int) -> None:
+        """Make the table that the seed draws; the plain one where nothing varies."""
+        rng = np.random.default_rng([seed, _TABLE])
+        drawn = self.settings.variation.draw([seed, _TABLE])
+        count = int(rng.integers(self.settings.things + 1))
+        things = tuple(str(name) for name in rng.choice(TRAINED_THINGS, count, replace=False))
+        self._place.dress(Dressing(things=things), drawn, seed)
+
+    def _layout(self, task: Task, rng: np.random.Generator, keep_clear: Array | None = None) -> Layout:
+        """Draw a layout with the things of this table, none of them where the hand is."""
+        robot, things = self._world.robot, self._world.dressing.things
+        for _ in range(_TRIES):
+            layout = add_things(robot, sample_layout(robot, task, rng, keep_clear), things, rng)
+            if layout is not None and (keep_clear is None or _clear(layout, things, keep_clear)):
+                return layout
+        raise RuntimeError(f"no room for {', '.join(things)} beside {task} in {_TRIES} tries")
+
     def _lay_out(self, task: Task, rng: np.random.Generator) -> None:
         robot = self._world.robot
         self._lockstep.forget()
         if rng.random() > self.settings.wide_starts:
-            sample_layout(robot, task, rng).apply(self._world)
+            self._layout(task, rng).apply(self._world)
             self._lockstep.start()
             return
         start = self._random_start(rng)
-        layout = sample_layout(robot, task, rng, keep_clear=start[:2])
+        layout = self._layout(task, rng, keep_clear=start[:2])
         if rng.random() < 0.3 and layout.task.object in layout.objects:  # near the block: the last centimetres count
             x, y, _ = layout.objects[task.object]
             start = np.array([x, y, rng.uniform(0.06, 0.16)]) + rng.normal(0.0, [0.02, 0.02, 0.0])
@@ -151,7 +187,12 @@ class Collector:
 
     def close(self) -> None:
         """Free the renderer."""
-        self._camera.close()
+        self._place.close()
+
+
+def _clear(layout: Layout, things: Sequence[str], hand: Array) -> bool:
+    spots = ((layout.objects[name], THINGS[name].radius) for name in things)
+    return all(np.hypot(x - hand[0], y - hand[1]) > radius + _HAND for (x, y, _), radius in spots)
 
 
 class Demonstrator:

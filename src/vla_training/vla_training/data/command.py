@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vla_training.run.arguments import CORES, Parser, natural, positive
+from vla_training.run.arguments import CORES, Parser, add_vary, natural, positive
 from vla_training.run.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ def add_common_arguments(parser: argparse.ArgumentParser, episodes: int, seed: i
         metavar="FAMILY",
         default=["pick", "place", "near", "push"],
         help="task families; one that is named twice comes twice as often (default: pick place near push)",
+    )
+
+
+def add_variation_arguments(parser: argparse.ArgumentParser) -> None:
+    """What makes tables vary, for `vla data` and `vla dagger`."""
+    add_vary(parser)
+    parser.add_argument(
+        "--things", type=natural, default=0, metavar="N", help="up to N unknown things on a table (default 0)"
     )
 
 
@@ -67,6 +75,7 @@ def write_episodes(
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla data`; returns the exit status."""
     arguments = _parser().parse_args(argv)
+    from vla_sim.variation.variation import parse_variation
     from vla_sim.world.robots import get_robot
 
     from vla_training.data.collect import CollectSettings, collect
@@ -74,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from vla_training.run.progress import Progress
 
     settings = CollectSettings(get_robot(arguments.robot).name, families=check_families(arguments.families))
+    settings = dataclasses.replace(settings, variation=parse_variation(arguments.vary), things=arguments.things)
     if arguments.image_size:
         settings = dataclasses.replace(settings, image_size=tuple(arguments.image_size))
     with DatasetWriter(arguments.out, arguments.robot) as writer:
@@ -90,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="vla data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common_arguments(parser, episodes=1000, seed=0)
+    add_variation_arguments(parser)
     parser.add_argument(
         "--image-size",
         type=positive,

@@ -13,18 +13,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from vla_policy.policy import PolicyConfig
 from vla_policy.registry import create as create_policy
 from vla_sim.task.task import Task
+from vla_sim.variation.variation import parse_variation
 from vla_sim.world.robots import get_robot
 
 from vla_training.data.bags import corrections
 from vla_training.data.collect import Collector, CollectSettings
-from vla_training.data.command import add_common_arguments, check_families, missing_seeds, write_episodes
+from vla_training.data.command import (
+    add_common_arguments,
+    add_variation_arguments,
+    check_families,
+    missing_seeds,
+    write_episodes,
+)
 from vla_training.data.language import training_sentences
 from vla_training.data.lerobot.writer import DatasetWriter
 from vla_training.data.record import EpisodeRecord
@@ -76,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     learner = LearnerSettings(config, arguments.learner_share, arguments.policy)
     policy = create_policy(learner.name, learner.policy)  # here, so that a refusal comes before any process starts
     settings = CollectSettings(robot, policy.image_size or CollectSettings().image_size, families)
+    settings = replace(settings, variation=parse_variation(arguments.vary), things=arguments.things)
     policy.close()
     with DatasetWriter(arguments.out, robot) as writer:
         seeds = missing_seeds(writer, arguments.seed, arguments.episodes)
@@ -93,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", default="rt1", help="of the learner: rt1 (default) or rt2")
     parser.add_argument("--checkpoint", required=True, help="the learner: a folder, or the name of a shipped one")
     add_common_arguments(parser, episodes=100, seed=1_000_000)
+    add_variation_arguments(parser)
     parser.add_argument(
         "--learner-share", type=share, default=0.9, help="share of steps at which the learner acts (default 0.9)"
     )

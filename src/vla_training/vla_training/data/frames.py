@@ -15,6 +15,7 @@ from vla_sim.task.task import SIDES, Task
 from vla_sim.world.robots import get_robot
 from vla_sim.world.scene import BLOCKS, BOWL
 
+from vla_training.data.projection import projection_matrix
 from vla_training.data.record import EpisodeRecord
 
 ALL_TASKS: tuple[Task, ...] = (
@@ -41,18 +42,21 @@ class FrameTable:
     allowed: NDArray[np.bool_]  # (N, T) the task's object and target are on the table
     tokens: NDArray[np.uint8]  # (N, T, 11) the expert's action
     goals: NDArray[np.float32]  # (N, T, 6) object and target position
+    cameras: NDArray[np.float64]  # (episodes, 3, 4) projection to pixels
 
     def __len__(self) -> int:
         return len(self.episode)
 
 
 def build_table(records: Sequence[EpisodeRecord]) -> FrameTable:
-    """Concatenate and label. All records must be of one robot."""
+    """Concatenate and label. All records must be of one robot, with pictures of one size."""
     robots = {record.robot for record in records}
     if len(robots) != 1:
         raise ValueError(f"records of one robot are needed, got {sorted(robots)}")
     parts = [_label(record) for record in records]
     lengths = [len(record) for record in records]
+    height, width = records[0].images.shape[1:3]
+    plain = projection_matrix(records[0].robot, (height, width))
     return FrameTable(
         images=np.concatenate([record.images for record in records]),
         proprio=np.concatenate([np.column_stack([r.tcp[:, :3], r.width]) for r in records]).astype(np.float32),
@@ -62,6 +66,7 @@ def build_table(records: Sequence[EpisodeRecord]) -> FrameTable:
         allowed=np.concatenate([part[0] for part in parts]),
         tokens=np.concatenate([part[1] for part in parts]),
         goals=np.concatenate([part[2] for part in parts]),
+        cameras=np.stack([plain if record.projection is None else record.projection for record in records]),
     )
 
 

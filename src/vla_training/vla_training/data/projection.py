@@ -19,8 +19,12 @@ SUPERVISED_TOKENS = 2
 
 
 def projection_matrix(robot: str, size: tuple[int, int], camera: str = "front") -> NDArray[np.float64]:
+    """Projection of the plain table's camera, as `projection_of` returns it."""
+    return projection_of(World(robot), size, camera)
+
+
+def projection_of(world: World, size: tuple[int, int], camera: str = "front") -> NDArray[np.float64]:
     """Pinhole projection (3, 4) from the base frame [m] to homogeneous pixels of a (height, width) picture."""
-    world = World(robot)
     mujoco.mj_camlight(world.model, world.data)
     height, width = size
     focal = 0.5 * height / np.tan(np.radians(float(world.model.camera(camera).fovy[0])) / 2)
@@ -31,8 +35,13 @@ def projection_matrix(robot: str, size: tuple[int, int], camera: str = "front") 
 
 
 def project(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Pixels (..., 2), x to the right and y down, of points (..., 3) in the base frame [m]."""
-    homogeneous = points @ matrix[:, :3].T + matrix[:, 3]
+    """Pixels (..., 2), x to the right and y down, of points (..., 3) in the base frame [m].
+
+    `matrix` (3, 4), or one for each row of points (n, k, 3): (n, 3, 4).
+    """
+    homogeneous = points @ np.swapaxes(matrix[..., :3], -1, -2) + matrix[..., None, :, 3]
+    if matrix.ndim == 2:
+        homogeneous = homogeneous.reshape(points.shape)
     return np.asarray(homogeneous[..., :2] / homogeneous[..., 2:])
 
 
@@ -47,16 +56,19 @@ def bilinear_cells(pixels: NDArray[np.float64], size: tuple[int, int], grid: tup
 
 
 class AttentionTargets:
-    """Makes the loss for one robot's front camera."""
+    """Makes the loss for pictures of one size."""
 
-    def __init__(self, robot: str, size: tuple[int, int], grid: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], grid: tuple[int, int]) -> None:
         """`size` (height, width) [px] of the picture, `grid` (h, w) cells of the feature map."""
-        self._matrix, self._size, self._grid = projection_matrix(robot, size), size, grid
+        self._size, self._grid = size, grid
 
-    def loss(self, attention: Tensor, goals: NDArray[np.float32]) -> Tensor:
-        """Cross-entropy of attention (B, tokens, h*w) against goals (B, 6): object and target positions [m]."""
+    def loss(self, attention: Tensor, goals: NDArray[np.float32], cameras: NDArray[np.float64]) -> Tensor:
+        """Cross-entropy of attention (B, tokens, h*w) against goals (B, 6): object and target positions [m].
+
+        cameras (B, 3, 4): the projection of each picture.
+        """
         points = goals.reshape(len(goals), SUPERVISED_TOKENS, 3)
-        wanted = torch.from_numpy(bilinear_cells(project(self._matrix, points), self._size, self._grid))
+        wanted = torch.from_numpy(bilinear_cells(project(cameras, points), self._size, self._grid))
         wanted = wanted.to(attention.device)
         log = attention[:, :SUPERVISED_TOKENS].clamp_min(1e-8).log()
         return -(wanted * log).sum(dim=-1).mean()

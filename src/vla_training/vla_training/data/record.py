@@ -33,6 +33,7 @@ class EpisodeRecord:
     blocks: Array = field(default_factory=lambda: np.zeros((0, 5, 3)))  # (T, blocks, 3)
     bowl: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (T, 3)
     actions: Array = field(default_factory=lambda: np.zeros((0, 5)))  # (T, 5)
+    projection: Array | None = None  # (3, 4) of its camera, to pixels of `images`; None: the plain table's
 
     def __len__(self) -> int:
         return len(self.width)
@@ -45,8 +46,8 @@ class EpisodeRecord:
 class Recorder:
     """Collects the frames of one episode."""
 
-    def __init__(self, robot: str, task: Task, text: str) -> None:
-        self._record = EpisodeRecord(robot, task, text)
+    def __init__(self, robot: str, task: Task, text: str, projection: Array | None = None) -> None:
+        self._record = EpisodeRecord(robot, task, text, projection=projection)
         self._rows: list[tuple[NDArray[np.uint8], Array, Array, float, Array, Array, Array]] = []
 
     def add(self, observation: Observation, scene: dict[str, Array], action: Array) -> None:

@@ -24,7 +24,9 @@ from vla_training.run.run_record import write_record
 from vla_training.run.session import CHECKPOINT, begin, chosen_device, resume, say, train
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from vla_policy.action.space import ActionSpace
+    from vla_policy.rt1.config import RT1Config
 
     from vla_training.rt1.recorded import RecordedTrainer
     from vla_training.rt1.settings import TrainSettings
@@ -47,6 +49,7 @@ def _train_expert(arguments: argparse.Namespace, command: str) -> int:
     from vla_training.rt1.settings import training_config
     from vla_training.rt1.trainer import Trainer
     from vla_training.rt1.training_set import load_training_set, open_datasets
+    from vla_training.run.train_state import STATE_FILE
 
     config, device = training_config(arguments.config), chosen_device(arguments.device)
     sources = open_datasets(only_folders(arguments.data), config)
@@ -55,6 +58,8 @@ def _train_expert(arguments: argparse.Namespace, command: str) -> int:
     data = load_training_set(sources, config, say)
     settings = _settings(arguments)
     trainer = Trainer(config, data.table, data.features, settings, arguments.out, data.robot, device)
+    if arguments.start and not (arguments.out / STATE_FILE).exists():
+        trainer.start_from(weights_of(arguments.start, data.robot, config))
     if not resume(trainer, f"{len(data.table)} frames of {data.robot}, on {device}"):
         return 0
     rows = [{"folder": str(s.folder), "episodes": len(s.rows), "frames": s.frames} for s in data.sources]
@@ -99,6 +104,18 @@ def _space_before(arguments: argparse.Namespace) -> ActionSpace | None:
     return ActionSpace.from_dict(read_info(folder / CHECKPOINT).action_space)
 
 
+def weights_of(name: str, robot: str, config: RT1Config) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint. Raises CheckpointError; TrainingError for another network."""
+    from vla_policy.rt1.checkpoint import find_checkpoint, load_checkpoint
+
+    from vla_training.run.errors import TrainingError
+
+    checkpoint = load_checkpoint(find_checkpoint(name, robot), robot)
+    if checkpoint.info.network != config:
+        raise TrainingError(f"--from {name}: its network is {checkpoint.info.network}, valid is {config}")
+    return dict(checkpoint.network.state_dict())
+
+
 def _settings(arguments: argparse.Namespace) -> TrainSettings:
     from vla_training.rt1.settings import TrainSettings
 
@@ -127,6 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="vla train rt1", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", required=True, metavar="SET[:WEIGHT]", help="data sets")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--from", dest="start", default="", metavar="CHECKPOINT", help="begin with these weights (with --labels expert)"
+    )
     parser.add_argument("--config", default="lite", choices=["lite", "b3"], help="network (default lite)")
     parser.add_argument("--steps", type=positive, default=10_000, help="updates in all (default 10000)")
     parser.add_argument("--batch", type=positive, default=96, help="frames an update (default 96)")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,14 @@ class Trainer(TrainingLoop):
         self.instructions = instructions or InstructionTable()
         self.instructions.to(self.device)
         self._draw = TaskDraw(table)
-        self._attention = AttentionTargets(robot, config.image_size, self._map_size())
+        self._attention = AttentionTargets(config.image_size, self._map_size())
         self._train, self._held_out = split_by_episode(table.episode, settings.validation)
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay, fused=True)
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin with the weights of another run, its statistics of the state included. Raises RuntimeError."""
+        self.network.load_state_dict(weights)
+        self.average.load_state_dict(weights)
 
     @torch.no_grad()
     def _map_size(self) -> tuple[int, int]:
@@ -115,7 +121,9 @@ class Trainer(TrainingLoop):
         loss = action_loss(logits, targets, self.settings.soft_bins)
         total = loss + self.settings.aux_weight * F.smooth_l1_loss(error * 10, torch.zeros_like(error), beta=0.1) * 6
         total = total + self.settings.attention_weight * self._attention.loss(
-            attention.view(-1, history, *attention.shape[1:])[:, -1], self.table.goals[rows, tasks]
+            attention.view(-1, history, *attention.shape[1:])[:, -1],
+            self.table.goals[rows, tasks],
+            self.table.cameras[self.table.episode[rows]],
         )
         self.update(total)
         return {"loss": float(loss.detach()), "goal_mm": 1000.0 * float(error[:, :3].detach().norm(dim=1).mean())}

@@ -79,11 +79,12 @@ def episode_row(
 
 
 def episode_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows of meta/episodes; the seed's column has its type also where no seed is known."""
-    table = pa.Table.from_pylist(list(rows))
+    """Rows of meta/episodes; a row without another's column has null there, and an unknown seed has its type."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
     if "seed" not in table.column_names:
         return table
-    seeds = pa.array([row["seed"] for row in rows], pa.int64())
+    seeds = pa.array([row.get("seed") for row in rows], pa.int64())
     return table.set_column(table.schema.get_field_index("seed"), "seed", seeds)
 
 

@@ -24,6 +24,7 @@ from vla_training.data.lerobot.schema import (
     EXTRA_COLUMNS,
     IMAGE,
     INFO_PATH,
+    PROJECTION,
     SCENE,
     STATE,
     TASKS_PATH,
@@ -93,6 +94,7 @@ class Dataset:
             blocks=scene[:, :-3].reshape(-1, len(BLOCKS), 3),
             bowl=scene[:, -3:],
             actions=_matrix(table[ACTION]),
+            projection=None if row.get(PROJECTION) is None else np.reshape(row[PROJECTION], (3, 4)),
         )
 
 

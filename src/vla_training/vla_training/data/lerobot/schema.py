@@ -7,7 +7,8 @@ meta/episodes/chunk-CCC/file-FFF.parquet      one row an episode: length, place 
 meta/stats.json                               statistics over all frames
 data/chunk-CCC/file-FFF.parquet               one row a frame, one row group an episode, pictures as PNG inside
 
-Episode rows have more columns than LeRobot asks for: seed, family, object, target, success.
+Episode rows have more columns than LeRobot asks for: seed, family, object, target, success; where tables vary also the
+projection of the camera.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ TASKS_PATH, INFO_PATH, STATS_PATH = "meta/tasks.parquet", "meta/info.json", "met
 IMAGE, STATE, SCENE, ACTION = "observation.images.front", "observation.state", "observation.environment_state", "action"
 DONE, SUCCESS = "next.done", "next.success"
 EXTRA_COLUMNS = ("seed", "family", "object", "target", "success")
+PROJECTION = "projection"  # of an episode's camera, (12,) row by row; where tables vary
 TCP_NAMES = ("tcp.x", "tcp.y", "tcp.z", "tcp.qx", "tcp.qy", "tcp.qz", "tcp.qw")
 ACTION_NAMES = ("delta.x", "delta.y", "delta.z", "gripper.opening", "terminate")
 

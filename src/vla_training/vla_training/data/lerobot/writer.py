@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from vla_core.files import write_text
 from vla_sim.world.robots import get_robot
@@ -11,7 +12,7 @@ from vla_sim.world.robots import get_robot
 from vla_training.data.lerobot.columns import record_columns
 from vla_training.data.lerobot.folder import FolderWriter
 from vla_training.data.lerobot.reader import Dataset, open_dataset
-from vla_training.data.lerobot.schema import MAP_PATH, DatasetError, Feature, features
+from vla_training.data.lerobot.schema import MAP_PATH, PROJECTION, DatasetError, Feature, features
 from vla_training.data.record import EpisodeRecord
 
 __all__ = ["Dataset", "DatasetError", "DatasetWriter", "open_dataset"]
@@ -89,5 +90,7 @@ class DatasetWriter(FolderWriter):
         if not path.exists():
             write_text(path, MAP_TEXT.format(height=height, width=width))
         task = record.task
-        extra = {"seed": seed, "family": task.family, "object": task.object, "target": task.target}
+        extra: dict[str, Any] = {"seed": seed, "family": task.family, "object": task.object, "target": task.target}
+        if record.projection is not None:
+            extra[PROJECTION] = [float(value) for value in record.projection.ravel()]
         self.append(record.text, record_columns(record), extra | {"success": bool(record.success)})
