@@ -56,9 +56,10 @@ class CollectSettings:
 class Collector:
     """Makes episodes one after the other in one process; episode `seed` is always the same."""
 
-    def __init__(self, settings: CollectSettings) -> None:
+    def __init__(self, settings: CollectSettings, place: Place | None = None) -> None:
+        """`place`: another than the plain table with the front camera's pictures."""
         self.settings = settings
-        self._place = Place(settings.robot, settings.image_size, LockstepSettings())
+        self._place = place or Place(settings.robot, settings.image_size, LockstepSettings())
         self._expert = ExpertPolicy(settings.robot, self._lockstep.settings.policy_period)
 
     @property

@@ -27,7 +27,8 @@ from vla_sim.world.layout import sample_task
 from vla_training.data.bags.episode import INTERVENTION, Episode, image_key
 from vla_training.data.collect import Collector, CollectSettings
 from vla_training.data.lerobot.schema import ACTION, DONE, STATE, SUCCESS
-from vla_training.evaluate.lockstep import Lockstep, LockstepSettings
+from vla_training.evaluate.lockstep import LockstepSettings
+from vla_training.evaluate.place import Place
 
 AFTERWARDS = 2  # steps after the success that are recorded
 BEFORE = (6, 30)  # steps of the policy before the operator takes over
@@ -55,10 +56,9 @@ class Operator(Collector):
     def __init__(self, settings: OperatorSettings) -> None:
         """Raise ObservationMapError for a map, PolicyError for a checkpoint that cannot be used."""
         made = CollectSettings(settings.robot, families=settings.families, max_steps=settings.max_steps)
-        super().__init__(made)
         self._map = load_map(settings.map).for_robot(load_robot_config(settings.robot))
         period = LockstepSettings(policy_period=self._map.period_s)
-        self._lockstep = Lockstep(self._world, self._camera, None, period, self._map.cameras)
+        super().__init__(made, Place(settings.robot, made.image_size, period, self._map.cameras))
         self._perturbed, self._noise = settings.perturbed, settings.noise
         self._policy: Policy | None = None
         if settings.checkpoint:
