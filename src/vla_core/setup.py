@@ -22,7 +22,7 @@ setup(
         (f"share/{PACKAGE}/config/variation", sorted(glob("config/variation/*.yaml"))),
         (f"share/{PACKAGE}/config", ["config/instructions_unseen.yaml"]),
     ],
-    install_requires=["setuptools"],
+    install_requires=["setuptools", "httpx2"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",

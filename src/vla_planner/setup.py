@@ -21,5 +21,11 @@ setup(
     maintainer_email="maintainers@example.com",
     description="Goals of several steps: minds that plan and judge, and the executive of their steps.",
     license="Apache-2.0",
-    entry_points={"console_scripts": [], "vla_planner.planners": []},
+    entry_points={
+        "console_scripts": [],
+        "vla_planner.planners": [
+            "gemini = vla_planner.gemini.planner:create",
+            "openai = vla_planner.openai.planner:create",
+        ],
+    },
 )

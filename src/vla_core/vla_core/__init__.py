@@ -14,6 +14,6 @@ __getattr__, __all__ = lazy_exports(
         "health": ("Health", "Level"),
         "robot": ("RobotConfig", "RobotConfigError", "load_robot_config"),
         "rotation": ("Pose",),
-        "settings": ("SettingsError", "check_settings", "setting"),
+        "settings": ("SettingsError", "check_settings", "setting", "settings_from_texts"),
     },
 )

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import Field, field, fields
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
+
+T = TypeVar("T")
 
 
 class SettingsError(ValueError):
@@ -47,6 +50,33 @@ def check_setting(schema: type[Any], name: str, value: Any) -> None:
     in_range = low is None or (numeric and low <= value <= item.metadata["high"])
     if not in_range or (choices and value not in choices):
         raise SettingsError(f"parameter {name} is {value!r}; valid: {valid_values(item)}")
+
+
+def settings_from_texts(schema: type[T], given: Mapping[str, str]) -> T:
+    """Return settings made from texts by name; what is not given keeps its default.
+
+    Raises:
+        SettingsError: `schema` has no such field, or the text is no value of its type, range or choices.
+    """
+    known = {item.name: item for item in fields(cast(Any, schema))}
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in known:
+            raise SettingsError(f"there is no option {name!r}; valid: {', '.join(known)}")
+        values[name] = _from_text(known[name], text)
+    made = schema(**values)
+    check_settings(made)
+    return made
+
+
+def _from_text(item: Field[Any], text: str) -> Any:
+    kind: Any = type(item.default)
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise SettingsError(f"option {item.name} is {text!r}; valid: {valid_values(item)}") from None
 
 
 def valid_values(item: Field[Any]) -> str:

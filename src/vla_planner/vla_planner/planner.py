@@ -88,10 +88,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a mind has used since its start. `cost`: [USD], NaN where unknown; `requests`: to a server."""
+    """What a mind has used since its start. `cost`: [USD], NaN where unknown; `latency`: median of a reply [s]."""
 
-    requests: int = 0
+    requests: int = 0  # to a server
     cost: float = math.nan
+    input_tokens: int = 0
+    output_tokens: int = 0
+    latency: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
