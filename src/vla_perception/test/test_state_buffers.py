@@ -218,3 +218,13 @@ def test_joints_that_went_silent_are_left_out_and_named() -> None:
     assert (sample.names, sample.stale, sample.missing) == (("arm",), ("finger",), ("finger",))
     assert sample.gap_s == pytest.approx(1.0)
     assert math.isnan(gripper_width(sample, ["finger"]))
+
+
+def test_a_joint_that_was_missing_for_a_while_does_not_count_as_old_for_good() -> None:
+    buffer = JointStateBuffer(("a", "b"))
+    for k in range(30):
+        names = ("b",) if 10 <= k < 20 else ("a", "b")
+        buffer.insert(EPOCH + k * 10_000_000, names, [0.1] * len(names))
+    latest = EPOCH + 29 * 10_000_000
+    assert buffer.at(latest).gap_s == 0.0
+    assert buffer.newest_ns == latest

@@ -42,9 +42,12 @@ class JointStateBuffer:
 
     @property
     def newest_ns(self) -> int | None:
-        """Stamp [ns] up to which every group of joints is known; None before the first message."""
-        stamps = [ring.newest_ns for ring in self._rings.values() if ring.newest_ns is not None]
-        return min(stamps) if stamps else None
+        """Stamp [ns] up to which every joint is known; None before the first message."""
+        newest: dict[int, int] = {}
+        for key, ring in self._rings.items():
+            for joint in key:
+                newest[joint] = max(newest.get(joint, 0), ring.newest_ns or 0)
+        return min(newest.values()) if newest else None
 
     def insert(
         self, stamp_ns: int, names: Sequence[str], position: Sequence[float], velocity: Sequence[float] = ()
@@ -86,6 +89,7 @@ class JointStateBuffer:
         of a gripper whose driver died.
         """
         values = np.full((2, len(self._names)), np.nan)
+        gaps = np.full(len(self._names), np.nan)  # (n,) [s] of the samples used
         found = [(key, ring.bracket(stamp_ns)) for key, ring in self._rings.items()]
         brackets = [(key, bracket) for key, bracket in found if bracket is not None]
         # A joint that comes in two groups is taken from the group nearer in time.
@@ -93,6 +97,7 @@ class JointStateBuffer:
             near = bracket.gap_s <= max_gap_s
             mixed = bracket.before + bracket.fraction * (bracket.after - bracket.before)
             values[:, list(key)] = mixed if near else np.nan
+            gaps[list(key)] = bracket.gap_s
         known = np.isfinite(values[0])
         heard = {index for key, _ in brackets for index in key}
         position, velocity = values[:, known]
@@ -100,7 +105,7 @@ class JointStateBuffer:
             names=tuple(name for name, here in zip(self._names, known, strict=True) if here),
             position=position,
             velocity=velocity if np.all(np.isfinite(velocity)) else np.zeros(0),
-            gap_s=max((bracket.gap_s for _, bracket in brackets), default=float("inf")),
+            gap_s=float(np.nanmax(gaps)) if heard else float("inf"),
             missing=tuple(name for name, here in zip(self._names, known, strict=True) if not here),
             stale=tuple(name for index, name in enumerate(self._names) if index in heard and not known[index]),
         )

@@ -23,6 +23,7 @@ from vla_demo.run.loopback import free_loopback
 
 START_S = 90.0
 ITSELF_S, AGAIN_S = 3.0, 5.0  # [s] for the arm to be led again
+STARTING_S = 20.0  # [s] for a node that was killed to be there again
 ENDING_S = 12.0  # [s] for a graph to end after a required node
 IN_MOTION = 0.1  # [rad/s] at which a fault begins
 FCI_PORT = 1337
@@ -209,7 +210,7 @@ def _recover(graph: Graph, case: Case, rng: random.Random) -> Recovery | None:
 
 
 def _move_again(watch: Watch, case: Case, rng: random.Random) -> Recovery | None:
-    if watch.follows(ITSELF_S):
+    if watch.follows(STARTING_S if case.fault.endswith("killed") else ITSELF_S):
         return Recovery.ITSELF
     done = watch.policy is not None and watch.policy.state == watch.policy.STATE_DONE
     colours = rng.sample(COLOURS, 2)
