@@ -29,9 +29,10 @@ class Relay:
         self._log = node.get_logger()
         self._type = message_type(arrow.type_name)
         reliability = ReliabilityPolicy.BEST_EFFORT if arrow.sensor else ReliabilityPolicy.RELIABLE
-        self._publisher = node.create_publisher(self._type, arrow.detour, QoSProfile(depth=arrow.depth))  # for all
+        publish, subscribe = node.create_publisher, node.create_subscription  # of any topic: no fixed interface
+        self._publisher = publish(self._type, arrow.detour, QoSProfile(depth=arrow.depth))  # for all
         incoming = QoSProfile(depth=arrow.depth, reliability=reliability)  # from any publisher
-        node.create_subscription(self._type, arrow.topic, self._on_message, incoming, raw=True)
+        subscribe(self._type, arrow.topic, self._on_message, incoming, raw=True)
 
     def begin(self, fault: Fault) -> None:
         """Let a fault begin; raises FaultError for a corruption that the type does not have."""

@@ -22,7 +22,7 @@ from vla_demo.run.child import GraphEndedError, GraphProcess, find_vla_up
 from vla_demo.run.loopback import free_loopback
 
 START_S = 90.0
-ITSELF_S, AGAIN_S = 3.0, 5.0  # [s] for the arm to be led again
+ITSELF_S, AGAIN_S = 5.0, 10.0  # [s] for the arm to be led again
 STARTING_S = 20.0  # [s] for a node that was killed to be there again
 ENDING_S = 12.0  # [s] for a graph to end after a required node
 IN_MOTION = 0.1  # [rad/s] at which a fault begins
