@@ -60,6 +60,7 @@ COMMANDS = {
     ),
     "bench rt1": Command("vla_training.bench.rt1", "time of one RT-1 action, by what saves it"),
     "bench remote": Command("vla_training.bench.remote.command", "policies across the network, against in process"),
+    "bench variation": Command("vla_training.bench.variation", "what a varied table costs and looks like, by axis"),
     "bench rt2": Command("vla_training.bench.rt2.command", "legality and time of RT-2 actions, against generate"),
 }
 REFUSED, FAILED = 2, 1  # exit statuses

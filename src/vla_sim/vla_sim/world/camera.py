@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from vla_sim.world.world import World
 
+_SHADOW_SIZE = 1024  # [pixels] of the map of shadows; MuJoCo's 4096 costs ten times as much
+
 
 class Camera:
     """Renders one or more named cameras of a world at one size. Belongs to the thread that makes it."""
@@ -23,6 +25,7 @@ class Camera:
         self._world = world
         self._model = model or world.model
         self.effect: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None  # on every picture
+        self._model.vis.quality.shadowsize = min(_SHADOW_SIZE, self._model.vis.quality.shadowsize)
         self._renderer = mujoco.Renderer(self._model, height, width)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = 0
