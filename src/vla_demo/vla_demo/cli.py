@@ -69,6 +69,13 @@ def _add_common(parser: argparse.ArgumentParser, seed: int) -> None:
     parser.add_argument("--checkpoint", default="", help="weights of the policy: a shipped name or a path")
     parser.add_argument("--namespace", default="", metavar="NS", help="of the graph that is started (default: none)")
     parser.add_argument("--seed", type=int, default=seed, help="chooses tables and sentences (default: %(default)s)")
+    parser.add_argument(
+        "--vary",
+        nargs="+",
+        default=[],
+        metavar="NAME[=RANGE]",
+        help="how each table differs, as `vla eval --vary`: trained, camera, camera.shift=0.0:0.02 (default: not)",
+    )
     parser.add_argument("--timeout", type=float, default=30.0, help="[s] for one instruction (default: %(default)s)")
     parser.add_argument("--start-timeout", type=float, default=120.0, help="[s] for the graph (default: %(default)s)")
 
@@ -154,6 +161,7 @@ def _run(
         checkpoint=options.checkpoint,
         namespace=options.namespace,
         driver=options.arm if options.arm != ARMS[0] else "",
+        variation=" ".join(options.vary),
         seed=options.seed,
         timeout_s=options.timeout,
         start_timeout_s=options.start_timeout,

@@ -41,11 +41,13 @@ class RunSettings:
     namespace: str = ""
     console: bool = False  # whether a person may watch in a browser
     driver: str = ""  # of the arm, as the graph's argument; empty: the simulator moves it
+    variation: str = ""  # of the simulated tables, as the graph's argument; empty: the plain table
 
     def command(self) -> tuple[str, ...]:
         """The command line that starts the graph; raises GraphEndedError where it is not built."""
         console = str(self.console).lower()
         given = {"checkpoint": self.checkpoint, "namespace": self.namespace, "console": console, "driver": self.driver}
+        given["variation"] = self.variation
         if self.driver:
             given["robot_ip"] = free_loopback(FCI_PORT, os.getpid())
         words = (f"robot:={self.robot}", "sim:=mujoco", f"policy:={self.policy}", f"seed:={self.seed}")

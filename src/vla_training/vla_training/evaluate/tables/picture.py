@@ -20,8 +20,8 @@ def draw(report: dict[str, Any], path: Path) -> Path:
     from matplotlib.figure import Figure
 
     tables = report["tables"]
-    rows = [1.2 + 0.34 * len(entry["cells"]) for entry in tables.values()]
-    figure = Figure(figsize=(9, sum(rows) + 0.6), layout="constrained")
+    rows = [1.4 + 0.34 * len(entry["cells"]) for entry in tables.values()]
+    figure = Figure(figsize=(10, sum(rows) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(tables), 1, squeeze=False, gridspec_kw={"height_ratios": rows})[:, 0]
     for axes, entry in zip(panels, tables.values(), strict=True):
@@ -48,4 +48,4 @@ def _draw_table(axes: Axes, entry: dict[str, Any]) -> None:
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     if entry["paper"]:
-        axes.legend(fontsize=7, loc="lower left")
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
