@@ -44,6 +44,7 @@ setup(
             "replay = vla_policy.replay.policy:create",
             "edge = vla_policy.edge.policy:create",
             "remote = vla_policy.remote.policy:create",
+            "gemini = vla_policy.gemini.policy:create",
         ],
     },
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 GROUP = "vla_policy.policies"
-BUILT_IN = ("rt1", "rt2", "expert", "replay", "remote", "edge")
+BUILT_IN = ("rt1", "rt2", "expert", "replay", "remote", "edge", "gemini")
 ON_A_SERVER = ("remote", "edge")  # policies that are served elsewhere
 SERVERS = (  # forms of server:= for policy:=remote, as vla_policy.remote.address takes them
     "ws://HOST:8000",

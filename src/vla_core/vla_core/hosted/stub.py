@@ -98,13 +98,20 @@ class Stub:
 def gemini_body(said: Said, functions: str = "") -> dict[str, Any]:
     """Return the body of a `generateContent` reply. `functions`: name of the function to call, empty: a text."""
     part: dict[str, Any] = {"text": said.text}
-    if functions:
-        part = {"functionCall": {"name": functions, "args": json.loads(said.text)}}
+    if functions and (arguments := _json_of(said.text)) is not None:  # prose is not a call
+        part = {"functionCall": {"name": functions, "args": arguments}}
     reason = {"limit": "MAX_TOKENS", "declined": "SAFETY"}.get(said.fault, "STOP")
     return {
         "candidates": [{"content": {"parts": [part], "role": "model"}, "finishReason": reason, "index": 0}],
         "usageMetadata": {"promptTokenCount": 900, "candidatesTokenCount": 40, "thoughtsTokenCount": 60},
     }
+
+
+def _json_of(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def chat_body(said: Said) -> dict[str, Any]:
