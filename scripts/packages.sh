@@ -50,11 +50,13 @@ requirement_files() { # the files under requirements/ that apply here, in the or
   command -v cmake >/dev/null || echo cmake
 }
 
-hardware_stage() { # the driver of a Franka, of which there are wheels for x86_64 alone; everything else runs without it
+hardware_stage() { # the drivers of arms; of Franka's there are wheels for x86_64 alone; everything else runs without them
   local wanted
-  wanted=$(digest <requirements/hardware.txt)
+  wanted=$(cat requirements/hardware.txt requirements/widowx.txt | digest)
   fresh hardware "$wanted" && return
   announce
+  say "    requirements/widowx.txt"
+  (pip_install pip-widowx -r requirements/widowx.txt) || say "    the driver of a WidowX is left out; its tests are skipped"
   say "    requirements/hardware.txt"
   (pip_install pip-hardware --only-binary :all: -r requirements/hardware.txt) || say "    the driver of a Franka is left out; its tests are skipped"
   stamp hardware "$wanted"

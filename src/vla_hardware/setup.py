@@ -24,6 +24,7 @@ setup(
     entry_points={
         "console_scripts": [
             "franka_driver_node = vla_hardware.franka_driver_node:main",
+            "widowx_driver_node = vla_hardware.widowx_driver_node:main",
             "bench_hardware = vla_hardware.bench.command:main",
             "franka_sim = vla_hardware.franka.standin:main",
         ],

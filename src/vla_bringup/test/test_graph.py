@@ -105,8 +105,17 @@ def test_seed_is_a_whole_number(text):
         ({"robot_ip": "172.16.0.2"}, "only driver:=franka"),
         (
             {"driver": "franka", "sim": "none", "robot_ip": "x", "robot": "wx250s", "checkpoint": "x"},
-            "Franka Research 3 alone",
+            "it drives fr3 alone",
         ),
+        (
+            {"driver": "franka", "sim": "none", "robot_ip": "x", "robot": "ur5e"},
+            "robot:=wx250s driver:=widowx sim:=none",
+        ),
+        ({"driver": "franka-sim", "robot_ip": "127.0.0.1", "robot": "ur5e"}, "it drives fr3 alone"),
+        ({"driver": "widowx", "sim": "none", "robot": "fr3"}, "it drives wx250s alone"),
+        ({"driver": "widowx", "robot": "wx250s", "checkpoint": "x"}, "sim:=none"),
+        ({"driver": "widowx", "sim": "none", "robot": "wx250s", "checkpoint": "x", "robot_ip": "x"}, "no address"),
+        ({"driver": "franka", "sim": "none", "robot_ip": "x", "port": "/dev/ttyUSB0"}, "only driver:=widowx"),
     ],
 )
 def test_impossible_combinations_are_refused_with_the_reason(given, because):
@@ -234,6 +243,13 @@ def test_the_driver_of_a_franka_takes_the_place_of_the_simulated_arm_but_not_of_
     assert starts["simulator_node"].parameters["arm_from"] == "joint_states"
     assert starts["franka_driver_node"].parameters["follow_arm_clock"] is True
     assert {s.name: s for s in GRAPH.resolve({}, SHARE)}["simulator_node"].parameters["arm_from"] == ""
+
+
+def test_the_driver_of_a_widowx_takes_the_place_of_the_simulated_arm():
+    given = {"driver": "widowx", "sim": "none", "robot": "wx250s", "checkpoint": "x", "port": "/dev/ttyUSB0"}
+    told = {start.name: start.parameters for start in GRAPH.resolve(given, SHARE)}
+    assert "simulator_node" not in told
+    assert told["widowx_driver_node"]["port"] == "/dev/ttyUSB0"
 
 
 def test_on_simulated_time_every_node_uses_it_and_the_simulator_publishes_it():

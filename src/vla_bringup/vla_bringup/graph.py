@@ -12,7 +12,7 @@ With `sim:=none` the drivers of the robot are started by their own packages. The
 | wx250s (interbotix_ros_manipulators) | | trajectory_msgs/JointTrajectory on arm_controller/joint_trajectory |
 | both | | trajectory_msgs/JointTrajectory on gripper_controller/joint_trajectory: travel of the first finger [m] |
 
-franka_ros2 offers its gripper as an action: set `gripper_output: gripper_command` and `gripper_command_topic:
+`driver:=franka` and `driver:=widowx` start a driver of this repository instead. franka_ros2 offers its gripper as an action: set `gripper_output: gripper_command` and `gripper_command_topic:
 franka_gripper/gripper_action` in config/controller_node.yaml. interbotix_xs_sdk takes /wx250s/commands/joint_group and
 publishes /wx250s/joint_states: it needs an adapter (docs/controller.md).
 """
@@ -124,6 +124,7 @@ ARGUMENTS = (
 )
 
 RULES = (
+    *DRIVER_RULES,
     *ROBOT_RULES,
     Rule(
         {"policy": ("expert",), **NOT_MUJOCO},
@@ -166,7 +167,6 @@ RULES = (
     Rule(GAZEBO, "Gazebo spawns the robot from it", keep_default=("publish_description",)),
     Rule(GAZEBO, "the names of Gazebo's clock, camera and ros2_control are not in one", keep_default=("namespace",)),
     Rule({"sim_time": (False,)}, "the wall clock cannot be scaled", keep_default=("real_time_factor",)),
-    *DRIVER_RULES,
     *FAULT_RULES,
 )
 

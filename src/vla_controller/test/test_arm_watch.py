@@ -191,3 +191,15 @@ def test_a_driver_that_comes_back_after_silence_finds_the_setpoint_at_the_arm(fr
     held(fr3, place, 100)
     assert np.max(np.abs(fr3.setpoints[-1].q - place)) < 0.05
     assert fr3.violations() == []
+
+
+def test_an_arm_that_stands_still_in_a_slow_trajectory_ends_it_long_before_its_end(fr3: Bench) -> None:
+    """A reflex at the beginning of a slow motion, whose tolerances alone would be reached seconds later."""
+    run = plan(fr3, np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), seconds=10.0)
+    fr3.tick(60)
+    place = fr3.q.copy()
+    held(fr3, place, 70)
+    assert run.outcome is not None
+    assert "stopped on the way" in run.outcome.text
+    assert np.max(np.abs(fr3.setpoints[-1].q - place)) < 0.05
+    assert fr3.violations() == []

@@ -230,7 +230,7 @@ class ArmController:
     def _check_following(self, q: Array, now: float) -> None:
         """Hold when the arm does not follow, and lead the setpoint back to it, so that the arm never leaps."""
         motion = self.motion
-        if (refusal := motion.falls_behind(self.watch.stamp, q, self.trajectories.active)) is not None:
+        if (refusal := motion.falls_behind(self.watch.stamp, q, self.trajectories.tolerant)) is not None:
             self.halt(self.log.add(refusal).reason)
             motion.leading = True
         elif motion.state is not None and motion.idle and self.hindrance(now) is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From joint trajectories to the joint velocities that an arm is to have next. No ROS; time is passed in."""
+"""From joint trajectories to the velocities or positions that an arm is to have next. No ROS; time is passed in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from vla_core.robot import JointLimits
 from vla_core.trajectory.spline import JointSpline, TrajectoryPoint
 
 Array = NDArray[np.float64]
@@ -53,31 +54,17 @@ class VelocityBounds:
         return np.clip(velocity, -below, above)
 
 
-class VelocityStream:
-    """Follows the latest trajectory with velocities: its own, plus `gain` times the error of the position.
+class TrajectoryStream:
+    """Holds the latest trajectory that was joined where the arm is. Every method may be called from any thread."""
 
-    Every method may be called from any thread. When no trajectory comes any more, the latest is followed to its end and
-    there are no velocities after `linger` seconds of rest: the arm then holds by itself.
-    """
-
-    def __init__(
-        self,
-        bounds: VelocityBounds,
-        gain: float = 3.0,
-        lead: float = 0.015,
-        tolerance: float = 0.1,
-        linger: float = 0.3,
-    ) -> None:
+    def __init__(self, tolerance: float, linger: float) -> None:
         """Begin at rest.
 
         Args:
-            bounds: velocities that may be asked for.
-            gain: of the position error [1/s].
-            lead: time until a velocity takes effect [s].
             tolerance: largest distance between arm and trajectory, in each joint [rad].
-            linger: time at the end of a trajectory during which the arm is still kept on it [s].
+            linger: time at the end of a trajectory during which it is still followed [s].
         """
-        self._bounds, self._gain, self._lead, self._tolerance, self._linger = bounds, gain, lead, tolerance, linger
+        self._tolerance, self._linger = tolerance, linger
         self._spline: JointSpline | None = None
         self._lock = threading.Lock()
 
@@ -121,6 +108,83 @@ class VelocityStream:
                 )
             self._spline = spline
 
+    def _check_near(self, error: Array) -> None:
+        """Raise DeviationError and follow nothing more where a joint's `error` (n,) [rad] is too large."""
+        worst = int(np.abs(error).argmax())
+        if abs(error[worst]) > 2.0 * self._tolerance:
+            self._spline = None
+            raise DeviationError(
+                f"joint {worst + 1} is {abs(error[worst]):.3f} rad away from its trajectory; valid: up to "
+                f"{2.0 * self._tolerance:g} rad"
+            )
+
+
+class PositionStream(TrajectoryStream):
+    """Follows the latest trajectory with positions, for arms whose joints have position controllers of their own."""
+
+    def __init__(self, limits: JointLimits, tolerance: float = 0.1, lag: float = 0.1) -> None:
+        """Begin at rest.
+
+        Args:
+            limits: positions and velocities that may be asked for.
+            tolerance: largest distance between arm and trajectory at its start; twice this later [rad].
+            lag: time by which the arm may be late behind its positions [s].
+        """
+        super().__init__(tolerance, linger=0.3)
+        self._limits, self._lag = limits, lag
+        self._before: tuple[float, Array] | None = None
+
+    def goal(self, now: float, ahead: float, measured: Array) -> Array | None:
+        """Return the positions (n,) [rad] to be at `ahead` [s] after `now`, or None where nothing is followed.
+
+        Raises:
+            DeviationError: the arm is too far away; nothing is followed any more.
+        """
+        with self._lock:
+            if not self._is_active(now):
+                self._spline = self._before = None
+                return None
+            assert self._spline is not None
+            due, _ = self._spline.sample(now)
+            late, _ = self._spline.sample(now - self._lag)
+            error = np.maximum(np.minimum(due, late) - measured, measured - np.maximum(due, late))
+            self._check_near(np.maximum(error, 0.0))
+            position, _ = self._spline.sample(now + ahead)
+            since, before = self._before or (now - ahead, measured)
+            reach = self._limits.velocity * max(now - since, ahead)
+            position = np.clip(position, before - reach, before + reach)
+            position = np.clip(position, self._limits.lower, self._limits.upper)
+            self._before = (now, position)
+            return position
+
+
+class VelocityStream(TrajectoryStream):
+    """Follows the latest trajectory with velocities: its own, plus `gain` times the error of the position.
+
+    When no trajectory comes any more, the latest is followed to its end and there are no velocities after `linger`
+    seconds of rest: the arm then holds by itself.
+    """
+
+    def __init__(
+        self,
+        bounds: VelocityBounds,
+        gain: float = 3.0,
+        lead: float = 0.015,
+        tolerance: float = 0.1,
+        linger: float = 0.3,
+    ) -> None:
+        """Begin at rest.
+
+        Args:
+            bounds: velocities that may be asked for.
+            gain: of the position error [1/s].
+            lead: time until a velocity takes effect [s].
+            tolerance: largest distance between arm and trajectory, in each joint [rad].
+            linger: time at the end of a trajectory during which the arm is still kept on it [s].
+        """
+        super().__init__(tolerance, linger)
+        self._bounds, self._gain, self._lead = bounds, gain, lead
+
     def command(self, now: float, measured: Array, moving: Array, clock_rate: float = 1.0) -> Array | None:
         """Return the joint velocities (n,) [rad/s] to have from now on, or None where nothing is followed.
 
@@ -140,12 +204,6 @@ class VelocityStream:
             assert self._spline is not None
             position, velocity = self._spline.sample(now + self._lead)
             error = position - (measured + self._lead * moving)
-            worst = int(np.abs(error).argmax())
-            if abs(error[worst]) > 2.0 * self._tolerance:
-                self._spline = None
-                raise DeviationError(
-                    f"joint {worst + 1} is {abs(error[worst]):.3f} rad away from its trajectory; valid: up to "
-                    f"{2.0 * self._tolerance:g} rad"
-                )
+            self._check_near(error)
             wanted = (velocity + self._gain * error) / clock_rate
             return self._bounds.clip(wanted, measured)

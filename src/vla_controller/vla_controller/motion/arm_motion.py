@@ -132,7 +132,7 @@ class ArmMotion:
     def falls_behind(self, stamp: float, measured: Array, led: bool) -> Refusal | None:
         """Return why the arm, ``measured`` (n,) [rad] at ``stamp`` [s], does not follow its setpoints.
 
-        ``led``: a trajectory has the arm, and tolerances of its own.
+        ``led``: a trajectory has the arm, with tolerances of its own.
         """
         refusal = self._following.check(stamp, measured)
         return refusal if self._planner.active and not (led or self.leading) else None

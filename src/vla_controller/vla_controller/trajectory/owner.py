@@ -40,6 +40,11 @@ class TrajectoryOwner:
         """Whether a trajectory has the arm."""
         return self._run is not None
 
+    @property
+    def tolerant(self) -> bool:
+        """Whether a trajectory has the arm whose goal says by itself how far the arm may be off."""
+        return self._run is not None and self._run.has_tolerances
+
     def admit(
         self, goal: TrajectoryGoal, state: JointState | None, hindrance: Refusal | None, now: float
     ) -> TrajectoryRun:

@@ -51,6 +51,7 @@ class TrajectoryRun:
     def __init__(self, curve: Curve, goal: TrajectoryGoal, joints: tuple[str, ...], defaults: Tolerances) -> None:
         """``goal`` gives the tolerances, ``curve`` is what was read from it."""
         self.curve, self._joints = curve, joints
+        self.has_tolerances = bool(goal.path_tolerance)
         self._path = _tolerance(goal.path_tolerance, joints, defaults.path)
         self._goal = _tolerance(goal.goal_tolerance, joints, defaults.goal)
         self._goal_time = goal.goal_time_tolerance or defaults.goal_time

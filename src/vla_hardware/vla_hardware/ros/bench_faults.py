@@ -22,6 +22,7 @@ REST_S = 0.5  # [s] of the arm's clock within which the arm has to be at rest
 STILL = 0.02  # [rad/s]
 SPEED_OVER = 10  # states: 50 ms of the arm's clock
 WATCH_S = 1.5  # [s] for which the arm is watched after a fault
+AGREEMENT_S = 4.0  # [s] in which the controller believes an arm again that is elsewhere after silence
 JUMP = 1.5  # times the velocity limit that the arm may move in 10 ms
 
 
@@ -106,7 +107,7 @@ def recover(rig: Rig, fault: str) -> list[str]:
     problems: list[str] = []
     if fault == "driver_killed":
         rig.start_driver()
-        time.sleep(SETTLE_S)
+        time.sleep(AGREEMENT_S)
     elif fault == "controller_killed":
         rig.start_controller()
     elif fault == "stream_cut":
