@@ -12,7 +12,9 @@ With `sim:=none` the drivers of the robot are started by their own packages. The
 | wx250s (interbotix_ros_manipulators) | | trajectory_msgs/JointTrajectory on arm_controller/joint_trajectory |
 | both | | trajectory_msgs/JointTrajectory on gripper_controller/joint_trajectory: travel of the first finger [m] |
 
-`driver:=franka` and `driver:=widowx` start a driver of this repository instead. franka_ros2 offers its gripper as an action: set `gripper_output: gripper_command` and `gripper_command_topic:
+`driver:=franka` and `driver:=widowx` start a driver of this repository instead.
+
+franka_ros2 offers its gripper as an action: set `gripper_output: gripper_command` and `gripper_command_topic:
 franka_gripper/gripper_action` in config/controller_node.yaml. interbotix_xs_sdk takes /wx250s/commands/joint_group and
 publishes /wx250s/joint_states: it needs an adapter (docs/controller.md).
 """
