@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from vla_core.hosted import GeminiModel, GeminiOptions
+from vla_core.hosted.gemini import GeminiModel, GeminiOptions
 
 from vla_planner.hosted.mind import HostedPlanner, make
 from vla_planner.planner import PlannerConfig

@@ -7,14 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vla_core.hosted import (
-    DeclinedError,
-    HostedModel,
-    RefusedError,
-    Request,
-    UnreachableError,
-    UnusableError,
-)
+from vla_core.hosted.errors import DeclinedError, RefusedError, UnreachableError, UnusableError
+from vla_core.hosted.model import HostedModel, Request
 from vla_core.settings import SettingsError, setting, settings_from_texts
 
 from vla_planner.errors import ConfigurationError, PlannerUnavailableError, ReplyError

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from vla_core.hosted import Request
+from vla_core.hosted.model import Request
 
 from vla_planner.hosted import schemas
 from vla_planner.planner import Attempt, Image, Situation

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from vla_core.hosted import ChatModel, ChatOptions
+from vla_core.hosted.chat import ChatModel, ChatOptions
 
 from vla_planner.hosted.mind import HostedPlanner, make
 from vla_planner.planner import PlannerConfig

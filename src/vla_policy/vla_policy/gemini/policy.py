@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vla_core.action import ActionChunk, ActionMode, ActionStep, DeltaReference
-from vla_core.hosted import GeminiModel, GeminiOptions, HostedModel, RefusedError, Request, UnreachableError
-from vla_core.hosted import UnusableError as UnusableReplyError
+from vla_core.hosted.errors import RefusedError, UnreachableError
+from vla_core.hosted.errors import UnusableError as UnusableReplyError
+from vla_core.hosted.gemini import GeminiModel, GeminiOptions
+from vla_core.hosted.model import HostedModel, Request
 from vla_core.settings import SettingsError, check_settings, setting
 
 from vla_policy.errors import ConfigurationError, InstructionError, ReplyError, ServerRefusedError, UnavailableError
