@@ -141,6 +141,13 @@ def test_an_unknown_table_is_refused_on_the_command_line_with_those_that_ship(ca
     assert "unknown table 'rt9'; valid: " in capsys.readouterr().err
 
 
+def test_a_policy_that_is_unknown_is_refused_and_leaves_no_report(tmp_path, capsys):
+    words = ["eval", "tables", "--policy", "rt9", "--out", str(tmp_path / "t.json"), "--tables", "rt1_table2"]
+    assert cli.main(words) == cli.REFUSED
+    assert "policy 'rt9' is unknown; valid are" in capsys.readouterr().err
+    assert not (tmp_path / "t.json").exists()
+
+
 def test_the_log_keeps_what_is_done_and_drops_a_line_that_was_cut_short(tmp_path):
     path = tmp_path / "t.jsonl"
     log = Log(path, CONDITIONS)

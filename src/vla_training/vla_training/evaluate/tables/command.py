@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{number:5d}/{len(items)} {mark} {names[row.cell]}: {row.instruction}", flush=True)
     finally:  # also of a part, where it was stopped
         report = summarise(conditions, tables, _within(log, arguments.episodes))
-        _write(report, arguments.out)
+        if log.rows:
+            _write(report, arguments.out)
     _print_summary(report)
     return 0
 
