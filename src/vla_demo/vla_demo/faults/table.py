@@ -111,15 +111,16 @@ def _setpoints() -> list[Case]:
     place, lost = "setpoints", "not_following|refused"
     silent = [
         Case(place, f"wrong:{name}", rests=True, said="trajectory refused|not_following", recovery=TOLD)
-        for name in ("nan", "far", "short", "other_joints", "old")
+        for name in ("nan", "far", "short", "other_joints")
     ]
     return [
-        Case(place, "off", rests=True, said="not_following", recovery=TOLD),
-        Case(place, "stuck", rests=True, said=lost, recovery=TOLD),
+        Case(place, "off", rests=True, said="not_following", recovery=TOLD, hold=3.0),
+        Case(place, "stuck", recovery=TOLD, arm=False),  # without stamps it is executed again and again
         Case(place, "garbage:bytes", rests=True, said=lost, recovery=TOLD),
         Case(place, "garbage", rests=True, said=lost, recovery=TOLD),
         *silent,
         Case(place, "wrong:empty", said="", recovery=TOLD),
+        Case(place, "wrong:old", recovery=TOLD, arm=False),  # likewise
         Case(place, "wrong:future", recovery=TOLD, arm=False),
         Case(place, "wrong:unstamped", recovery=TOLD, arm=False),
         Case(place, "wrong:biased", said="not_following", recovery=TOLD, arm=False),
