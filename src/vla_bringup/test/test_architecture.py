@@ -41,6 +41,10 @@ MAY_IMPORT = {
     "vla_hardware": {"vla_core"},
     "vla_faults": {"vla_core", "vla_msgs"},
     "vla_console": {"vla_core", "vla_msgs", "vla_operator.commands", "vla_operator.errors"},
+    "vla_trust": {  # reads what every package reads
+        *("vla_core", "vla_msgs", "vla_bringup", "vla_console", "vla_controller", "vla_operator", "vla_perception"),
+        *("vla_planner", "vla_policy", "vla_recorder", "vla_training"),
+    },
     "vla_demo": {"vla_core", "vla_msgs", "vla_bringup"},
 }
 

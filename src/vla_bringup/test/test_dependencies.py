@@ -67,6 +67,7 @@ PEERS = {"openpi_client": "openpi-client"}  # only in tests; pip installs them w
 OPTIONAL = {
     "dynamixel_sdk",  # requirements/widowx.txt: the driver of a WidowX, as serial
     "franka_msgs",  # driver:=franka_ros2: of the robot's own driver
+    "atheris",  # requirements/fuzz.txt: vla bench fuzz --engine coverage
     "franky",  # requirements/hardware.txt: the driver of a Franka
     "interbotix_xs_msgs",  # driver:=interbotix: of the robot's own driver
     "playwright",  # requirements/browser.txt: the console's page is tested in a browser where one can be had

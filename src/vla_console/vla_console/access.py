@@ -50,7 +50,10 @@ class Access:
                 elsewhere cannot reach it under a name of its own (DNS rebinding).
             origin: header Origin, which every browser sends with a WebSocket; None: the client is no browser.
         """
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:  # brackets that name no address
+            return f"the Host is {host[:100]!r}; valid: a name or an address"
         if self.is_local and name not in LOCAL_NAMES:
             return f"the Host is {host[:100]!r}; valid: {', '.join(LOCAL_NAMES)}"
         own = (f"http://{host}", f"https://{host}")

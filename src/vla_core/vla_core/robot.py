@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,9 +137,17 @@ def load_robot_config(name_or_path: str) -> RobotConfig:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RobotConfigError(f"cannot read robot config {name_or_path}: {error}") from error
     try:
-        return _parse(data, path.resolve().parent)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RobotConfigError(f"robot config {path}: {type(error).__name__}: {error}") from error
+        return read_robot_config(data, path.resolve().parent)
+    except RobotConfigError as error:
+        raise RobotConfigError(f"robot config {path}: {error}") from error
+
+
+def read_robot_config(data: Any, folder: Path) -> RobotConfig:
+    """Return the robot that plain data describes; files in it are relative to `folder`. Raises RobotConfigError."""
+    try:
+        return _parse(data, folder)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise RobotConfigError(f"{type(error).__name__}: {error}") from error
 
 
 def _vector(data: Mapping[str, Any], key: str, length: int) -> Array:
@@ -205,8 +214,24 @@ def _base(data: Mapping[str, Any]) -> BaseConfig:
     return BaseConfig(vectors[0], vectors[1], vectors[2], str(data["command_topic"]))
 
 
+def _check_scalars(config: RobotConfig) -> None:
+    """Raise ValueError for a length or speed that is not finite; those of vectors are checked where they are read."""
+    gripper, tool, collision = config.gripper, config.tool_speed, config.collision
+    named = {"gripper.min_width": gripper.min_width, "gripper.max_width": gripper.max_width}
+    named |= {"gripper.speed": gripper.speed, "tool_speed.linear": tool.linear, "tool_speed.angular": tool.angular}
+    if collision is not None:
+        named |= {"collision.margin": collision.margin, "collision.table_height": collision.table_height}
+        named |= {f"collision.shapes[{i}].radius": shape.radius for i, shape in enumerate(collision.shapes)}
+    wrong = {name: value for name, value in named.items() if not math.isfinite(value)}
+    if wrong:
+        raise ValueError(f"{wrong} must be finite numbers")
+    if not config.joints or len(set(config.joints)) != len(config.joints):
+        raise ValueError(f"joints are {list(config.joints)}; one or more distinct names are needed")
+
+
 def _check(config: RobotConfig) -> None:
     limits = config.limits
+    _check_scalars(config)
     if np.any(limits.lower >= limits.upper):
         raise ValueError("limits.lower must be below limits.upper for every joint")
     if min(limits.velocity.min(), limits.acceleration.min(), limits.jerk.min()) <= 0.0:

@@ -147,7 +147,7 @@ def urdf_element(text: str) -> Element:
     names = "".join(f' xmlns:{prefix}="urn:{prefix}"' for prefix in missing)
     try:
         return ElementTree.fromstring(re.sub(r"<robot\b", f"<robot{names}", text, count=1) if names else text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:  # ValueError: characters that no UTF-8 file has
         raise UrdfError(f"robot_description is not XML: {error}") from error
 
 

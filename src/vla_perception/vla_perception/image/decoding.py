@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from vla_perception.errors import ImageError
 from vla_perception.image.encodings import LAYOUTS, PixelLayout, Uint8Array
+from vla_perception.image.file_size import PNG_MAGIC, height_width
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+MAX_PIXELS = 1 << 26  # of a file: 67 megapixels, more than any camera of a robot
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,9 @@ def decode_compressed(data: Uint8Array, described_as: str = "") -> Uint8Array:
         ImageError: neither format, truncated, damaged, no colour picture (depth), or colour lost on the way.
     """
     received = f"{data.size} bytes, format {described_as!r}"
-    _check_complete(data.tobytes(), received)
+    content = data.tobytes()
+    _check_complete(content, received)
+    _check_size(content, received)
     try:
         pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.size == 0:
@@ -127,12 +130,20 @@ def _colours(pixels: Uint8Array, described_as: str) -> Uint8Array:
     return np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
 
 
+def _check_size(content: bytes, received: str) -> None:
+    """Refuse a small file that claims to be a very large picture: OpenCV would allocate and fill it for seconds."""
+    size = height_width(content)
+    if size is None or not 0 < size[0] * size[1] <= MAX_PIXELS:
+        claimed = "no size" if size is None else f"{size[0]} x {size[1]}"
+        raise ImageError(f"compressed image ({received}) has {claimed}; valid: 1 to {MAX_PIXELS} pixels")
+
+
 def _check_complete(content: bytes, received: str) -> None:
     """Refuse what OpenCV would fill up with grey: it decodes truncated files with a mere warning."""
     if content.startswith(_JPEG_MAGIC):
         # Inside a scan 0xff is always escaped, so an end marker behind the last start-of-scan is the real one.
         complete = content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda") > 0
-    elif content.startswith(_PNG_MAGIC):
+    elif content.startswith(PNG_MAGIC):
         complete = b"IEND" in content[-64:]
     else:
         raise ImageError(f"unknown compressed image ({received}); valid formats: jpeg, png")

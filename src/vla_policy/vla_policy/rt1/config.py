@@ -104,6 +104,8 @@ class RT1Config:
 
         A key that checkpoints of earlier versions lack takes its default, which is what those versions did.
         """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"the network is {type(data).__name__}; valid is an object")
         names = {field.name for field in fields(cls)}
         unknown, missing = set(data) - names, names - set(data) - LATER
         if unknown or missing:
@@ -113,7 +115,9 @@ class RT1Config:
         }
         try:
             return cls(**values)
-        except TypeError as error:
+        except ConfigError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"a value has the wrong type: {error}") from error
 
 

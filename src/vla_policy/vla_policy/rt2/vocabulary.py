@@ -89,7 +89,7 @@ class ActionVocabulary:
             raise VocabularyError(f"vocabulary is {str(data)[:80]}; valid is an object with strategy and ids")
         valid = {strategy.value: strategy for strategy in Strategy}
         ids = data["ids"]
-        if data["strategy"] not in valid:
+        if not isinstance(data["strategy"], str) or data["strategy"] not in valid:
             raise VocabularyError(f"strategy is {data['strategy']!r}; valid are {', '.join(valid)}")
         if not isinstance(ids, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in ids):
             raise VocabularyError(f"ids are {str(ids)[:80]}; valid is a list of whole numbers")

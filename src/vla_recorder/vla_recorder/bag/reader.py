@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mcap.exceptions import McapError
-from mcap.reader import make_reader
+from mcap.reader import SeekingReader
 from mcap_ros2.decoder import DecoderFactory
 
 from vla_recorder.bag.bag import METADATA_FILE
@@ -51,10 +49,13 @@ class Bag:
         for path in self.files:
             try:
                 with path.open("rb") as file:
-                    reader = make_reader(file, decoder_factories=[DecoderFactory()])
+                    size = path.stat().st_size  # no record is longer, whatever it claims
+                    reader = SeekingReader(file, decoder_factories=[DecoderFactory()], record_size_limit=size)
                     for _, channel, message, content in reader.iter_decoded_messages(topics=list(topics)):
                         yield Message(channel.topic, message.log_time, content)
-            except (OSError, McapError, struct.error, ValueError) as error:
+            except (
+                Exception
+            ) as error:  # of the file, the format, the decompressor, or memory that a damaged size asks for
                 raise RecordingError(
                     f"{path} is missing or damaged ({type(error).__name__}: {error}); `vla record recover` keeps what "
                     "can be read"

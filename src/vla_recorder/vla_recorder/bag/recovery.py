@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
-from mcap.exceptions import McapError
 from mcap.records import Channel, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 
@@ -67,22 +65,27 @@ def _read(path: Path) -> Iterator[Recorded | dict[str, str]]:
     schemas: dict[int, Schema] = {}
     topics: dict[int, Topic] = {}
     with path.open("rb") as file:
-        records = StreamReader(file).records
+        records = StreamReader(file, record_size_limit=path.stat().st_size).records
         while True:
             try:
-                record: Any = next(records)
-            except StopIteration:
+                item = _item(next(records), schemas, topics)
+            except Exception:  # the end, or the cut: of the format, the decompressor, a text, memory for a damaged size
                 return
-            except (McapError, struct.error, ValueError, EOFError):  # the cut
-                return
-            if isinstance(record, Schema):
-                schemas[record.id] = record
-            elif isinstance(record, Channel):
-                topics[record.id] = _topic(record, schemas[record.schema_id])
-            elif isinstance(record, Metadata) and record.name == CUSTOM_RECORD:
-                yield dict(record.metadata)
-            elif isinstance(record, Message):
-                yield Recorded(topics[record.channel_id], record.log_time, record.publish_time, record.data)
+            if item is not None:
+                yield item
+
+
+def _item(record: Any, schemas: dict[int, Schema], topics: dict[int, Topic]) -> Recorded | dict[str, str] | None:
+    """Return what a record holds; schemas and channels are noted."""
+    if isinstance(record, Schema):
+        schemas[record.id] = record
+    elif isinstance(record, Channel):
+        topics[record.id] = _topic(record, schemas[record.schema_id])
+    elif isinstance(record, Metadata) and record.name == CUSTOM_RECORD:
+        return dict(record.metadata)
+    elif isinstance(record, Message):
+        return Recorded(topics[record.channel_id], record.log_time, record.publish_time, record.data)
+    return None
 
 
 def _topic(channel: Channel, schema: Schema) -> Topic:

@@ -2,6 +2,7 @@
 """Arrays from the wire: sizes, types and numbers are checked before anything is allocated."""
 
 import math
+import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def dtype_from(name: object) -> np.dtype[Any]:
         kind = None
     if kind is None or kind.kind not in KINDS or kind.itemsize > 8 or kind.hasobject:
         raise ReplyError(
-            f"an array's type is {str(name)[:40]!r}; valid are bool, whole numbers and floats of 1 to 8 bytes"
+            f"an array's type is {_name(name)[:40]!r}; valid are bool, whole numbers and floats of 1 to 8 bytes"
         )
     return kind
 
@@ -48,9 +49,9 @@ def dtype_from(name: object) -> np.dtype[Any]:
 def shape_from(shape: object) -> tuple[int, ...]:
     """Return a shape. Raises ReplyError for more than MAX_DIMENSIONS, or anything but whole numbers from 0."""
     if not isinstance(shape, list | tuple) or len(shape) > MAX_DIMENSIONS:
-        raise ReplyError(f"an array's shape is {str(shape)[:60]}; valid are at most {MAX_DIMENSIONS} whole numbers")
+        raise ReplyError(f"an array's shape is {_text(shape)[:60]}; valid are at most {MAX_DIMENSIONS} whole numbers")
     if not all(isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**40 for size in shape):
-        raise ReplyError(f"an array's shape is {str(shape)[:60]}; valid are whole numbers from 0")
+        raise ReplyError(f"an array's shape is {_text(shape)[:60]}; valid are whole numbers from 0")
     return tuple(shape)
 
 
@@ -122,11 +123,26 @@ def _inside(item: object) -> Iterator[object]:
     return (child for child in inner if isinstance(child, dict | list | tuple))
 
 
+_REPR = reprlib.Repr()  # the reprs of nested lists that share their parts are exponentially long
+_REPR.maxlevel, _REPR.maxother, _REPR.maxstring = 3, 200, 200
+
+
+def _text(value: object) -> str:
+    try:
+        return _REPR.repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "number of very many digits"
+
+
+def _name(key: object) -> str:
+    return key if isinstance(key, str) else _text(key)
+
+
 def short(value: object, limit: int = 60) -> str:
     """Return what a value is, for a message."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     if isinstance(value, dict):
-        return f"a map with {', '.join(str(key)[:30] for key in list(value)[:8]) or 'no keys'}"
-    text = repr(value)
+        return f"a map with {', '.join(_name(key)[:30] for key in list(value)[:8]) or 'no keys'}"
+    text = _text(value)
     return f"{type(value).__name__} {text if len(text) <= limit else text[:limit] + '…'}"

@@ -22,6 +22,7 @@ from vla_policy.remote.codecs.arrays import MAX_STEPS, shape_from, short
 from vla_policy.remote.codecs.torch_storage import storage_from
 
 HELPERS = "lerobot.async_inference.helpers"  # the module of lerobot whose classes travel
+MAX_NUMBER = 2**63  # of a timestamp [s] or timestep
 MAX_ELEMENTS = 1_000_000  # of one tensor
 PROTOCOL = 3  # the last one without frames, whose lengths the parts below would have to keep
 
@@ -141,4 +142,6 @@ def _step(item: object) -> Step:
     action, stamp, number = content.get("action"), content.get("timestamp"), content.get("timestep")
     if not isinstance(action, np.ndarray) or not isinstance(stamp, int | float) or not isinstance(number, int):
         raise ReplyError(f"an action is {short(item)}; valid is a TimedAction with timestamp, timestep and a tensor")
+    if not (abs(stamp) < MAX_NUMBER and abs(number) < MAX_NUMBER):  # NaN and numbers of very many digits
+        raise ReplyError(f"an action's timestamp is {short(stamp)}, timestep {short(number)}; valid are below 2^63")
     return Step(float(stamp), number, action)

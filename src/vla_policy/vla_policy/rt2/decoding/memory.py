@@ -48,7 +48,7 @@ def weight_bytes(file: Path, dtype: torch.dtype | None, share: float = 1.0) -> i
     dtype, share: as in `check_memory`. What packs numbers (dtype int8) leaves embeddings and head at 16 bit.
     """
     total = 0.0
-    for name, entry in _header(file).items():
+    for name, entry in tensor_headers(file).items():
         total += _number_bytes(file, name, entry["dtype"], dtype, share) * math.prod(entry["shape"])
     return math.ceil(total)
 
@@ -64,7 +64,7 @@ def _number_bytes(file: Path, name: str, stored: str, dtype: torch.dtype | None,
     return share * dtype.itemsize
 
 
-def _header(file: Path) -> Mapping[str, Any]:
+def tensor_headers(file: Path) -> Mapping[str, Any]:
     """The tensors that a file says it holds, checked against its length; the tensors themselves are not read.
 
     Not by safetensors.safe_open: that maps the whole file, and fails on one that is larger than the address space left.
