@@ -144,8 +144,9 @@ def test_a_rate_limit_waits_as_long_as_it_says(make: Make):
 
 
 @BOTH
-def test_a_rate_limit_beyond_the_time_limit_fails_at_once(make: Make):
-    with serving(answers(Said(status=429, retry_after="600", message="quota"))) as stub:
+@pytest.mark.parametrize("how", [{"retry_after": "600"}, {"retry_delay": "600s"}])
+def test_a_rate_limit_beyond_the_time_limit_fails_at_once(make: Make, how: dict[str, str]):
+    with serving(answers(Said(status=429, message="quota", **how))) as stub:
         began = time.monotonic()
         with pytest.raises(UnreachableError, match="HTTP 429: quota") as raised:
             make(stub, timeout=5.0).complete(REQUEST)
@@ -239,6 +240,14 @@ def test_no_key_for_gemini(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(RefusedError, match="GEMINI_API_KEY or GOOGLE_API_KEY"):
         GeminiModel(GeminiOptions())
+
+
+@pytest.mark.parametrize("key", ["se cret", "se\x01cret", "secr\u00e9t", "se\r\nX-Header: cret"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GEMINI_API_KEY", key)
+    with pytest.raises(RefusedError, match="printable ASCII") as raised:
+        GeminiModel(GeminiOptions())
+    assert "cr" not in str(raised.value).replace("characters", "")
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://me:secret@localhost/v1", "http://[::1"])

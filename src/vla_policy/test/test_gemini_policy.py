@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_core.action import ActionMode, DeltaReference
+from vla_core.hosted.gemini import GeminiModel, GeminiOptions
 from vla_core.hosted.stub import KEY, Asked, Said, serving
 from vla_policy.errors import ConfigurationError, InstructionError, ReplyError, ServerRefusedError, UnavailableError
 from vla_policy.gemini import GeminiPolicy, StepRanges, read_reply
@@ -87,8 +88,7 @@ def test_an_invalid_reply_holds_the_arm_and_the_next_request_says_why():
     now = [0.0]
     far = reply(STEP | {"move_mm": [0, 0, -400]})
     with serving(says(far, reply(STEP))) as stub:
-        made = policy(stub.url)
-        made._clock = lambda: now[0]
+        made = GeminiPolicy(GeminiModel(GeminiOptions(url=stub.url)), RANGES, 0.2, clock=lambda: now[0])
         with pytest.raises(ReplyError, match="valid: three numbers from -40 to 40"):
             made.infer(SEEN)
         with pytest.raises(UnavailableError, match=r"next request in 0\.5 s"):

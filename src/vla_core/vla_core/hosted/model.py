@@ -132,8 +132,16 @@ class HostedModel(ABC):
 
 
 def read_key(*names: str) -> str:
-    """Return the key in the first of the named environment variables that has one, else an empty text."""
-    return next((key for name in names if name and (key := os.environ.get(name, "").strip())), "")
+    """Return the key in the first of the named environment variables that has one, else an empty text.
+
+    Raises:
+        RefusedError: a key with characters that no header can carry.
+    """
+    found = next((name for name in names if name and os.environ.get(name, "").strip()), "")
+    key = os.environ[found].strip() if found else ""
+    if not all("!" <= char <= "~" for char in key):
+        raise RefusedError(f"the key in {found} has characters that no key has; valid: printable ASCII without spaces")
+    return key
 
 
 def count(usage: object, *names: str) -> int:

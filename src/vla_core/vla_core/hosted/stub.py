@@ -73,6 +73,7 @@ class Said:
     retry_after: str = ""
     delay: float = 0.0
     message: str = "error of the stub"
+    retry_delay: str = ""  # as Google's errors have it, for example 30s
 
 
 @dataclass(slots=True)
@@ -166,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, asked: Asked, said: Said) -> None:
         if said.status != 200:
-            body: dict[str, Any] = {"error": {"code": said.status, "message": said.message}}
+            details = [{"retryDelay": said.retry_delay}] if said.retry_delay else []
+            body: dict[str, Any] = {"error": {"code": said.status, "message": said.message, "details": details}}
         elif asked.gemini:
             called = asked.body["tools"][0]["functionDeclarations"][0]["name"] if "tools" in asked.body else ""
             body = gemini_body(said, called)

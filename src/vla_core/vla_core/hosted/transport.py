@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import threading
 import time
@@ -20,6 +21,8 @@ from vla_core.hosted.errors import RefusedError, UnreachableError, UnusableError
 MAX_REPLY_BYTES = 2 * 2**20  # a plan has some hundred bytes; with a model's thoughts some ten thousand
 REPEATED = (408, 425, 429, 500, 502, 503, 504)  # statuses after which the same request may succeed
 FIRST_WAIT_S = 0.5  # [s] before the first repetition; doubled for each further one
+_NUMBER = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)")
+_RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d{1,9}(?:\.\d{1,9})?)s"')
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -98,7 +101,8 @@ class Transport:
                 if size > MAX_REPLY_BYTES:
                     raise UnusableError(f"the reply is too large; valid is up to {MAX_REPLY_BYTES} bytes")
                 parts.append(part)
-            return Answer(response.status_code, b"".join(parts), _seconds(response.headers.get("Retry-After", "")))
+            content = b"".join(parts)
+            return Answer(response.status_code, content, _wait(response.headers.get("Retry-After", ""), content))
 
 
 def checked_url(url: str, key: str) -> str:
@@ -140,6 +144,10 @@ def _place(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _seconds(text: str) -> float:
-    """Return a Retry-After [s]; 0 for none and for a date, which the growing waits stand in for."""
-    return min(float(text), 3600.0) if text.strip().isdigit() else 0.0
+def _wait(header: str, content: bytes) -> float:
+    """Return how long the server asks to wait [s]: by Retry-After, or by `retryDelay` as Google's errors have it.
+
+    0 for none and for a date, which the growing waits stand in for.
+    """
+    match = _NUMBER.fullmatch(header.strip()) or _RETRY_DELAY.search(content.decode("utf-8", "replace"))
+    return min(float(match[1]), 3600.0) if match else 0.0
