@@ -10,13 +10,14 @@ PREFIX = "faults/"  # the name that a consumer reads instead of TOPIC is faults/
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A topic between two nodes. `sensor`: best effort; `depth` of the queues."""
+    """A topic between two nodes. `sensor`: received at best effort; `lossy`: sent so too; `depth` of the queues."""
 
     name: str
     topic: str
     type_name: str
     sensor: bool = False
     depth: int = 10
+    lossy: bool = False
 
     @property
     def detour(self) -> str:
@@ -26,9 +27,9 @@ class Arrow:
 
 SETPOINTS, GRIPPER = "setpoints", "gripper"  # their topics are those of the robot
 _ARROWS = (
-    Arrow("camera", "camera/image_raw", "sensor_msgs/Image", sensor=True, depth=5),
+    Arrow("camera", "camera/image_raw", "sensor_msgs/Image", sensor=True, depth=5, lossy=True),
     Arrow("joint_states", "joint_states", "sensor_msgs/JointState", sensor=True, depth=5),
-    Arrow("observation", "vla/observation", "vla_msgs/Observation", sensor=True, depth=2),
+    Arrow("observation", "vla/observation", "vla_msgs/Observation", sensor=True, depth=2, lossy=True),
     Arrow("chunks", "vla/action_chunk", "vla_msgs/ActionChunk"),
     Arrow("instruction", "vla/instruction", "vla_msgs/Instruction"),
     Arrow("heartbeat", "vla/operator_heartbeat", "vla_msgs/OperatorHeartbeat"),

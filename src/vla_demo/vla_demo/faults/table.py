@@ -166,6 +166,7 @@ def _operator() -> list[Case]:
 def _processes() -> list[Case]:
     node, again = "process {}_node".format, Recovery.RESTART
     return [
+        Case("process robot_state_publisher", "stopped", hold=4.0),
         Case(node("policy"), "stopped", rests=True, after_budget=True),
         Case(node("camera"), "stopped", rests=True, after_budget=True, said="observation"),
         Case(node("controller"), "stopped", rests=True, recovery=TOLD),

@@ -28,11 +28,9 @@ class Relay:
         self.arrow, self.stream, self._on_waiting = arrow, FaultyStream[bytes](), on_waiting
         self._log = node.get_logger()
         self._type = message_type(arrow.type_name)
-        reliability = ReliabilityPolicy.BEST_EFFORT if arrow.sensor else ReliabilityPolicy.RELIABLE
         publish, subscribe = node.create_publisher, node.create_subscription  # of any topic: no fixed interface
-        self._publisher = publish(self._type, arrow.detour, QoSProfile(depth=arrow.depth))  # for all
-        incoming = QoSProfile(depth=arrow.depth, reliability=reliability)  # from any publisher
-        subscribe(self._type, arrow.topic, self._on_message, incoming, raw=True)
+        self._publisher = publish(self._type, arrow.detour, _profile(arrow.depth, arrow.lossy))
+        subscribe(self._type, arrow.topic, self._on_message, _profile(arrow.depth, arrow.sensor), raw=True)
 
     def begin(self, fault: Fault) -> None:
         """Let a fault begin; raises FaultError for a corruption that the type does not have."""
@@ -64,3 +62,8 @@ class Relay:
             self._publisher.publish(sent)
         if self.stream.next_due < math.inf:
             self._on_waiting()
+
+
+def _profile(depth: int, best_effort: bool) -> QoSProfile:
+    reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
+    return QoSProfile(depth=depth, reliability=reliability)
