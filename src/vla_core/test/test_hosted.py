@@ -200,6 +200,13 @@ def test_a_server_that_repeats_the_key_does_not_get_it_into_a_message(make: Make
 
 
 @BOTH
+def test_a_model_that_repeats_the_key_does_not_get_it_into_a_message(make: Make):
+    with serving(answers(Said(f"your key is {KEY}"))) as stub, pytest.raises(UnusableError, match=r"\*\*\*") as raised:
+        make(stub).complete(REQUEST)
+    assert KEY not in str(raised.value)
+
+
+@BOTH
 def test_a_model_that_is_gone(make: Make):
     with serving(answers(GOOD)) as stub, pytest.raises(RefusedError, match=r"no model 'gemini-robotics-er-1\.6'"):
         make(stub, model="gemini-robotics-er-1.6").complete(REQUEST)

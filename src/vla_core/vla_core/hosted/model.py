@@ -91,6 +91,12 @@ class HostedModel(ABC):
         answer = self._send(request)
         if answer.status != 200:
             self._refuse(answer)
+        try:
+            return self._completion(answer, began)
+        except UnusableError as error:
+            raise type(error)(self._transport.clean(error)) from None
+
+    def _completion(self, answer: Answer, began: float) -> Completion:
         data = _loads(answer.content.decode("utf-8", "replace"), "the server's answer")
         data = data if isinstance(data, dict) else {}
         read, written = self._used(data)
