@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vla_core.robot import load_robot_config
-from vla_core.trajectory.spline import TrajectoryPoint
+from vla_core.trajectory.spline import JointSpline, TrajectoryPoint
+from vla_hardware.bench.motion import load_paths, tracking
 from vla_hardware.franka.limits import STOP_LOWER, STOP_UPPER, velocity_bounds
 from vla_hardware.stream import DeviationError, StartError, VelocityStream
 
@@ -104,3 +105,32 @@ def test_no_points_stop_an_arm_that_moves_and_start_nothing() -> None:
     stream.follow(0.0, line(HOME + 0.3, 1.0), HOME)
     stream.follow(0.5, (), HOME + 0.15)
     assert np.abs(stream.command(0.55, HOME + 0.15, REST)).max() < 0.05
+
+
+@pytest.mark.parametrize(("jitter", "most"), [(0.0, 5e-4), (0.002, 5e-4)])
+def test_the_recorded_motion_is_followed_within_half_a_milliradian(jitter: float, most: float) -> None:
+    """By an arm that obeys 3 ms late and within 8 rad/s^2; ticks of 10 ms come late by `jitter` [s] on the average."""
+    rng, path = np.random.default_rng(0), load_paths()[0].after(ROBOT.home)
+    rows = zip(path.times, path.positions, path.velocities, path.accelerations, strict=True)
+    points = tuple(TrajectoryPoint(float(t), q, qd, qdd) for t, q, qd, qdd in rows)
+    spline, stream = JointSpline(ROBOT.home), VelocityStream(velocity_bounds(ROBOT))
+    spline.follow(0.0, points)
+    stream.follow(0.0, points, ROBOT.home)
+    q, qd, wanted, due = ROBOT.home.copy(), np.zeros(7), np.zeros(7), 0.0
+    obeyed: list[tuple[float, np.ndarray]] = []
+    times = 1e-3 * np.arange(round(1000.0 * float(path.times[-1])))
+    commanded, measured = [], []
+    for now in times:
+        if now >= due:
+            command = stream.command(float(now), q, qd)
+            obeyed += [] if command is None else [(now + 0.003, command)]
+            due = now + 0.01 + (rng.exponential(jitter) if jitter else 0.0)
+        while obeyed and obeyed[0][0] <= now:
+            wanted = obeyed.pop(0)[1]
+        qd = qd + np.clip(wanted - qd, -0.008, 0.008)
+        q = q + 1e-3 * qd
+        commanded.append(spline.sample(float(now))[0])
+        measured.append(q)
+    lag, rms = tracking(times, np.array(commanded), times + 1e-3, np.array(measured))
+    assert abs(lag) <= 0.01
+    assert rms < most

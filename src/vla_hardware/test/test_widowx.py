@@ -251,7 +251,7 @@ def test_torque_is_taken_away_on_demand_and_after_lowering_alone(rig: Rig) -> No
 
 def read_each(arm: WidowXArm) -> None:
     """As often as it takes to look after each servo."""
-    for _ in arm.servos:
+    for _ in range(2 * len(arm.servos)):
         arm.read(0.0)
 
 

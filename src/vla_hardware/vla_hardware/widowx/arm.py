@@ -148,7 +148,7 @@ class WidowXArm:
         if silent:
             labels = ", ".join(self._by_id[servo].label for servo in silent)
             raise ArmFault("servo_silent", f"{labels}: no answer for {MOST_SILENT_S} s; check cable and power")
-        self._look_after(answers)
+        self._look_after()
         return self._reading() if len(answers) == len(self._by_id) else None
 
     def _alarm(self, servo: int) -> ArmFault:
@@ -162,21 +162,23 @@ class WidowXArm:
             return ArmFault("hardware_error", f"{label} reports an error that it does not name")
         return ArmFault(errors[0][0], f"{label}: {errors[0][1]}")
 
-    def _look_after(self, answers: dict[int, tuple[bytes, bool]]) -> None:
-        """Read temperature and watchdog of one servo, another one each time; raises ArmFault."""
+    def _look_after(self) -> None:
+        """Read temperature or watchdog of one servo, another one each time, once: the next turn comes. Raises ArmFault.
+
+        A late answer is that of another servo then, and is not taken for this one.
+        """
+        register = LOOKED_AFTER[self._turn // len(self.servos) % len(LOOKED_AFTER)]
         servo = self.servos[self._turn % len(self.servos)]
         self._turn += 1
-        if servo.id not in answers:
+        answer = self.bus.sync_read([servo.id], register.address, register.size).get(servo.id)
+        if answer is None:
             return
-        try:
-            self.temperatures[servo.id] = self.bus.read(servo.id, table.PRESENT_TEMPERATURE)
-            watchdog = self.bus.read(servo.id, table.BUS_WATCHDOG)
-        except SilentError:
-            return  # the next group read counts it
-        if watchdog == table.WATCHDOG_EXPIRED:
-            raise ArmFault(
-                "bus_watchdog", f"{servo.label} stopped by itself: the bus was silent; was the machine busy?"
-            )
+        value = register.value(answer[0])
+        if register is table.PRESENT_TEMPERATURE:
+            self.temperatures[servo.id] = value
+        elif value == table.WATCHDOG_EXPIRED:
+            text = f"{servo.label} stopped by itself: the bus was silent; was the machine busy?"
+            raise ArmFault("bus_watchdog", text)
 
     def _reading(self) -> WidowXReading:
         current, speed, ticks = (np.array([self._value(servo, row) for servo in self._ids]) for row in STATE)
@@ -222,4 +224,5 @@ class WidowXArm:
         self.bus.close()
 
 
+LOOKED_AFTER = (table.PRESENT_TEMPERATURE, table.BUS_WATCHDOG)
 STATE = (table.PRESENT_CURRENT, table.PRESENT_VELOCITY, table.PRESENT_POSITION)

@@ -16,6 +16,8 @@ import tty
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vla_core.realtime import ask_for_real_time
+
 from vla_hardware.widowx import table
 from vla_hardware.widowx.protocol import cut, pack, unstuff
 from vla_hardware.widowx.servos import SLEEP, WX250S, Servo
@@ -238,6 +240,7 @@ class EmulatedBus:
 
 def main() -> int:
     """Serve a WidowX 250 S in its sleep posture until standard input ends; the first line of output is the port."""
+    ask_for_real_time()
     with EmulatedBus(lambda servo: SLEEP.get(servo.joint, OPEN)) as bus:
         print(bus.port, flush=True)
         for line in sys.stdin:

@@ -20,7 +20,7 @@ def arm_health(loop: WidowXLoop, arm: WidowXArm) -> Health:
     values = {
         "read_only": str(arm.options.read_only),
         "lowered": str(loop.lowered),
-        "tick_p99": f"{np.percentile(loop.durations, 99) if loop.durations else 0.0:.4f}",
+        "tick_p99": f"{np.percentile(list(loop.durations), 99) if loop.durations else 0.0:.4f}",
         "late_ticks": str(loop.late),
         "incomplete_ticks": str(loop.incomplete),
         "lost_answers": str(counts["lost"]),

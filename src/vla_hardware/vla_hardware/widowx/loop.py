@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -24,7 +25,7 @@ class WidowXLoop:
 
     def __init__(self, arm: WidowXArm, stream: PositionStream, publish: Callable[[WidowXReading], None]) -> None:
         """Prepare the thread; `publish` is called with each reading, in it."""
-        self._arm, self._stream, self._publish = arm, stream, publish
+        self.arm, self._stream, self._publish = arm, stream, publish
         self._period = arm.options.period
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -34,14 +35,14 @@ class WidowXLoop:
         self.fault: ArmFault | None = None
         self.lowered = False  # ~/sleep was called: commands are refused until ~/torque_on
         self.ticks = self.late = self.incomplete = self.deviations = 0
-        self.durations: list[float] = []  # [s] of the latest ticks
+        self.durations: deque[float] = deque(maxlen=1000)  # [s] of the latest ticks
         self.deviation = ""
         self.failure: Callable[[str], None] = lambda text: None
 
     def start(self) -> None:
         """Give the servos torque, unless this only reads, and begin; raises ArmFault."""
-        if not self._arm.options.read_only:
-            self._arm.hold()
+        if not self.arm.options.read_only:
+            self.arm.hold()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="arm", daemon=True)
         self._thread.start()
@@ -73,7 +74,7 @@ class WidowXLoop:
         with self._busy:
             self.ticks += 1
             try:
-                reading = self._arm.read(now)
+                reading = self.arm.read(now)
                 if reading is None:
                     self.incomplete += 1
                 else:
@@ -82,14 +83,14 @@ class WidowXLoop:
                 reading = None
                 self._hold(fault)
             self._command(now)
-        self.durations = [*self.durations[-999:], time.perf_counter() - begun]
+        self.durations.append(time.perf_counter() - begun)
         if reading is not None:
             self._publish(reading)
 
     def _command(self, now: float) -> None:
         """Command what is due; where an answer was lost, by the latest reading."""
         reading = self.reading
-        if reading is None or self.fault is not None or self._arm.options.read_only:
+        if reading is None or self.fault is not None or self.arm.options.read_only:
             return
         try:
             goal = self._stream.goal(now, self._period, reading.position)
@@ -98,14 +99,14 @@ class WidowXLoop:
             self.deviation = str(error)
             goal = reading.position  # stop pressing against what is in the way
         fingers, self._fingers = self._fingers, None
-        self._arm.move(goal, fingers)
+        self.arm.move(goal, fingers)
 
     def _hold(self, fault: ArmFault) -> None:
         """Stop where the arm is."""
         if self.fault is None:
             self.fault = fault
-            if self.reading is not None and not self._arm.options.read_only:
-                self._arm.move(self.reading.position, None)
+            if self.reading is not None and not self.arm.options.read_only:
+                self.arm.move(self.reading.position, None)
         self._stream.hold()
 
     def grip(self, travel: float) -> None:
@@ -119,7 +120,7 @@ class WidowXLoop:
             if before is None:
                 return ""
             self._stream.hold()
-            self._arm.recover()
+            self.arm.recover()
             self.fault = None
             return before.name
 
@@ -127,7 +128,7 @@ class WidowXLoop:
         """Begin to lower the arm to `sleep` (n,) [rad]; return how long it takes [s]. Raises ArmFault: it is held."""
         if self.fault is not None:
             raise self.fault
-        if self.reading is None or self._arm.options.read_only:
+        if self.reading is None or self.arm.options.read_only:
             return 0.0
         here, rest = self.reading.position, np.zeros(len(sleep))
         duration = max(1.0, 1.5 * float(np.max(np.abs(sleep - here))) / LOWERING_SPEED)
@@ -140,7 +141,7 @@ class WidowXLoop:
     def release(self) -> None:
         """Take the torque away from a lowered arm; raises ArmError."""
         with self._busy:
-            self._arm.release()
+            self.arm.release()
             self._stream.hold()
             self.lowered = True
 
@@ -148,5 +149,5 @@ class WidowXLoop:
         """Hold the arm where it is and take commands again; raises ArmFault."""
         with self._busy:
             self._stream.hold()
-            self._arm.hold()
+            self.arm.hold()
             self.lowered = False
