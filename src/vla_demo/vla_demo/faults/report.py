@@ -66,7 +66,8 @@ def table(cases: Sequence[Case], figures: Mapping[str, Any]) -> str:
     ]
     for case in cases:
         found = figures["by_fault"][case.name]
-        promised = f"rest within {case.within:g} s" if case.rests else "inside the limits"
+        after = " after the budget" if case.after_budget else ""
+        promised = f"rest within {case.within:g} s{after}" if case.rests else "inside the limits"
         rest = "" if found["longest_to_rest_s"] is None or not case.rests else f"{found['longest_to_rest_s']:.2f} s"
         cells = (
             case.name,
@@ -74,7 +75,7 @@ def table(cases: Sequence[Case], figures: Mapping[str, Any]) -> str:
             f"{found['as_promised']} of {found['runs']}",
             rest,
             ", ".join(found["recovery"]),
-            _short(found["said"]),
+            _short(found["said"]) if case.said else "",
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"

@@ -44,11 +44,12 @@ def _joint_states() -> list[Case]:
     ]
     doubtful = [
         Case(place, fault, rests=True, said=doubt, recovery=TOLD, hold=2.0)
-        for fault in ("wrong:swapped", "wrong:nan", "wrong:zeros", "wrong:degrees", "wrong:reversed", "garbage")
+        for fault in ("wrong:swapped", "wrong:nan", "wrong:zeros", "wrong:degrees", "wrong:reversed")
     ]
     others = [
         Case(place, "wrong:biased", said=f"{doubt}|arm_flees", recovery=Recovery.CONFIRM, hold=2.0),
         Case(place, "wrong:short"),
+        Case(place, "garbage", rests=True, within=WATCHDOG_S + 0.5, said=doubt, recovery=TOLD, hold=2.0),
         Case(place, "wrong:drifting", recovery=Recovery.CONFIRM, hold=2.0),
         Case(place, "wrong:trembling", recovery=TOLD),
         Case(place, "wrong:fast", recovery=TOLD),
