@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from vla_console.background import serving
-from vla_console.commands import Act, Ask, Drive, Say, Sound
+from vla_console.commands import Act, Ask, Begin, Drive, Say, Sound, Tell
 from vla_console.hub import Hub
 from vla_console.server import ConsoleServer
 from vla_console.settings import ConsoleSettings
@@ -144,6 +144,44 @@ def test_say_ask_and_stop_by_keyboard_alone(shown, served):
     assert len(commands(served, Say)) == 1
     shown.locator("#home").click()  # what is refused is told
     shown.get_by_text("the arm is not ready").wait_for()
+
+
+def test_a_goal_is_begun_answered_and_replaced_in_one_box(shown, served, html):
+    assert shown.locator("#goal-card").is_hidden()  # no planner
+    actions = ["ask", "home", "estop", "goal"]
+    served.hub.post("offers", json.dumps({"is": "offers", "actions": actions, "speech": False}))
+    box = shown.locator("#goal-text")
+    box.fill("clear the table")
+    box.press("Enter")
+    wait_for(lambda: commands(served, Begin) == [Begin("clear the table")])
+    step = {"text": html, "state": "failed", "attempt": 2, "confidence": 0.9, "reason": html}
+    status = {
+        "id": "a", "goal": html, "planner": "symbols", "state": "asking", "first": 1,
+        "steps": [step, {**step, "confidence": None}], "question": html, "say": html, "end": "", "why": "",
+        "replans": 1, "decision_time": 0.3, "cost": None, "silent": False,
+    }  # fmt: skip
+    served.hub.post("goal", json.dumps({"is": "goal", "status": status}))
+    shown.get_by_role("button", name="Answer").wait_for()
+    shown.locator("#goal-steps").get_by_text(f"1. {html} (attempt 2)").wait_for()
+    assert shown.locator("#goal-question").inner_text() == html
+    assert shown.locator("#goal-note").inner_text() == "symbols, asking, 1 new plans, 0.30 s a decision"
+    box.fill("the blue one")
+    box.press("Enter")
+    wait_for(lambda: commands(served, Tell) == [Tell("the blue one")])
+    box.fill("stack them")
+    shown.get_by_role("button", name="New goal").click()
+    wait_for(lambda: commands(served, Begin)[1:] == [Begin("stack them")])
+    over = {**status, "state": "finished", "end": "finished", "why": "2 steps", "question": "which?"}
+    served.hub.post("goal", json.dumps({"is": "goal", "status": over}))
+    shown.locator("#goal-end").get_by_text("finished: 2 steps").wait_for()
+    assert shown.locator("#goal-question").is_hidden()
+    assert shown.locator("#goal-tell").is_hidden()
+    box.fill("again")
+    box.press("Enter")
+    wait_for(lambda: commands(served, Begin)[2:] == [Begin("again")])
+    assert shown.title() == "VLA console"
+    overflow = shown.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow == 0
 
 
 def test_keys_and_pads_move_the_arm_only_while_a_deadman_is_held(shown, served):

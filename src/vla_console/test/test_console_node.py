@@ -137,6 +137,62 @@ def test_commands_reach_the_graph_and_are_logged_with_their_source(page, bench, 
         assert re.search(rf"operate \d+ at 127\.0\.0\.1:\d+: {re.escape(line)}\n", console[0].output)
 
 
+def test_a_goal_reaches_the_planner_and_its_status_the_page(page, bench, console):
+    from rclpy.action import ActionServer
+    from std_msgs.msg import String
+
+    from vla_msgs.action import ExecuteGoal
+    from vla_msgs.msg import GoalStatus, GoalStep
+
+    page.send(do="goal", text="clear the table", id=1)
+    assert "vla/execute_goal is not there; it comes with planner:=NAME" in page.answer(1)["text"]
+    goals = []
+
+    def execute(handle):
+        goals.append(handle.request.text)
+        handle.succeed()
+        return ExecuteGoal.Result(code=1)
+
+    server = ActionServer(bench.node, ExecuteGoal, "vla/execute_goal", execute)
+    bench.listen(String, "vla/goal_text")
+    bench.listen(String, "vla/text_command")
+    bench.clear()
+
+    def offered(data):
+        bench.spin(0.02)
+        return data["is"] == "offers" and "goal" in data["actions"]
+
+    page.until(offered)
+    bench.spin(1.0)
+    page.send(do="goal", text="clear the <b>table</b>", id=2)
+    bench.spin_until(lambda: goals)
+    bench.spin(0.2)
+    assert page.answer(2) == {"is": "answer", "id": 2, "ok": True, "text": "begun: clear the <b>table</b>"}
+    assert goals == ["clear the <b>table</b>"]
+    page.send(do="tell", text="the blue one", id=3)
+    bench.spin_until(lambda: bench.received["vla/goal_text"])
+    assert bench.received["vla/goal_text"][0].data == "the blue one"
+    assert page.answer(3)["ok"]
+    page.send(do="goal", text="Stop!", id=4)  # in whichever box it is typed
+    bench.spin_until(lambda: bench.received["vla/text_command"])
+    assert bench.received["vla/text_command"][0].data == "Stop!"
+    assert len(goals) == 1
+
+    status = GoalStatus(goal_id="a", goal="clear the table", state=GoalStatus.STATE_ASKING, question="which block?")
+    status.steps = [GoalStep(instruction="pick up the red block", state=GoalStep.STATE_FAILED, reason="<i>it fell</i>")]
+
+    def told(data):
+        bench.send("vla/goal_status", status)
+        return data["is"] == "goal" and data["status"]
+
+    shown = page.until(told)["status"]
+    assert (shown["state"], shown["question"], shown["silent"]) == ("asking", "which block?", False)
+    assert (shown["steps"][0]["state"], shown["steps"][0]["reason"]) == ("failed", "<i>it fell</i>")
+    assert page.until(lambda data: data["is"] == "goal" and data["status"]["silent"])
+    server.destroy()
+    assert re.search(r"operate \d+ at 127\.0\.0\.1:\d+: goal 'clear the <b>table</b>'\n", console[0].output)
+
+
 def drive(page, held, **more):
     axes = {"linear": [0.5, 0, 0], "angular": [0, 0, 1]}
     page.send(do="drive", held=held, at=time.monotonic(), **axes, **more)

@@ -12,7 +12,7 @@ from vla_console import messages
 
 ABOUT = {"joints": ("one", "two"), "lower": [-1.0, -1.0], "upper": [1.0, 1.0]}
 EMPTY = {
-    **dict.fromkeys(("controller", "policy", "operator", "recorder", "task", "chunk", "plan")),
+    **dict.fromkeys(("controller", "policy", "operator", "recorder", "task", "chunk", "plan", "goal")),
     "score": {"tasks": 0, "successes": 0},
 }
 
@@ -53,6 +53,33 @@ def test_state_and_refusals_are_shown_as_they_were_told():
         "0.500, -, 0.250 m",
     ):
         assert part in shown
+
+
+def goal(**parts):
+    step = {"instruction": "pick up the red block", "state": 2, "attempt": 1, "confidence": 0.9, "reason": "held"}
+    numbers = {"replans": 1, "decision_time": 0.25, "cost": float("nan"), "result": 0, "state": 4}
+    texts = dict.fromkeys(("say", "result_text"), "")
+    given = {"goal_id": "a", "goal": "clear the table", "planner": "symbols", "question": "which [b]block[/b]?"}
+    return SimpleNamespace(**{**numbers, **texts, **given, "steps": [SimpleNamespace(**step)], **parts})
+
+
+def test_a_goal_is_shown_with_its_question_and_its_end():
+    asked = {**EMPTY, "goal": {**messages.goal(goal()), "silent": False}}
+    for part in ("clear the table (asking, done: 1)", "[b]block[/b]?"):
+        assert part in text(asked)
+    over = goal(state=5, result=7, result_text="no plan leads there", question="")
+    shown = text({**EMPTY, "goal": {**messages.goal(over), "silent": False}})
+    assert "failed" in shown
+    assert "no plan leads" in shown
+    assert "silent" in text({**EMPTY, "goal": {**messages.goal(over), "silent": True}})
+
+
+def test_a_goal_of_many_steps_is_cut_to_the_latest_and_its_numbers_are_finite():
+    data = messages.goal(goal(steps=goal().steps * 500, decision_time=float("nan"), state=77))
+    assert (len(data["steps"]), data["first"]) == (messages.MAX_STEPS, 501 - messages.MAX_STEPS)
+    assert (data["cost"], data["decision_time"], data["state"], data["end"]) == (None, None, "77", "")
+    step = {"text": "pick up the red block", "state": "done", "attempt": 1, "confidence": 0.9, "reason": "held"}
+    assert data["steps"][0] == step
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

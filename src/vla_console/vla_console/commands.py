@@ -29,6 +29,7 @@ ACTIONS = {
 }
 STOPS = ("stop", "estop")  # what every role may do
 MAX_TEXT = 512  # characters of an instruction or question
+MAX_GOAL = 2000  # characters of a goal, as vla_msgs/ExecuteGoal has it
 MAX_SAMPLES, RATES = 16000, (8000, 192000)  # of a piece of sound: samples, [Hz]
 AUDIO_HEAD = 8  # bytes before the samples: sample rate (uint32), 1 while the talk button is held (uint32)
 
@@ -45,6 +46,20 @@ class Ask:
     """A question about what the camera sees."""
 
     question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A goal of several steps; it replaces the one under way."""
+
+    goal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A correction, an answer or a question about the goal under way."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,7 @@ class Hello:
     token: str
 
 
-Command = Say | Ask | Act | Drive | Sound | Seen | Hello
+Command = Say | Ask | Begin | Tell | Act | Drive | Sound | Seen | Hello
 
 
 def permitted(role: Role, command: Command) -> bool:
@@ -107,9 +122,12 @@ def describe(command: Command) -> str:
     """Return a command in a line for the log."""
     if isinstance(command, Act):
         return f"{command.name} {command.text[:200]!r}" if command.text else command.name
-    if isinstance(command, Say | Ask):
-        text = command.text if isinstance(command, Say) else command.question
-        return f"{type(command).__name__.lower()} {text[:200]!r}"
+    if isinstance(command, Say | Tell):
+        return f"{type(command).__name__.lower()} {command.text[:200]!r}"
+    if isinstance(command, Ask):
+        return f"ask {command.question[:200]!r}"
+    if isinstance(command, Begin):
+        return f"goal {command.goal[:200]!r}"
     return type(command).__name__.lower()
 
 
@@ -137,6 +155,10 @@ def _command(data: Mapping[str, Any]) -> Command:
         return Say(_text(data, "text"))
     if kind == "ask":
         return Ask(_text(data, "text"))
+    if kind == "goal":
+        return Begin(_text(data, "text", most=MAX_GOAL))
+    if kind == "tell":
+        return Tell(_text(data, "text", most=MAX_GOAL))
     if kind == "drive":
         return _drive(data)
     if kind == "seen":
@@ -146,16 +168,16 @@ def _command(data: Mapping[str, Any]) -> Command:
         return Hello(token if isinstance(token, str) else "")
     if isinstance(kind, str) and kind in ACTIONS:
         return Act(kind, _text(data, "text", empty=True))
-    valid = ", ".join(("hello", "say", "ask", "drive", "seen", *ACTIONS))
+    valid = ", ".join(("hello", "say", "ask", "goal", "tell", "drive", "seen", *ACTIONS))
     raise ConsoleError(f"'do' is {str(kind)[:60]!r}; valid: {valid}")
 
 
-def _text(data: Mapping[str, Any], key: str, empty: bool = False) -> str:
+def _text(data: Mapping[str, Any], key: str, empty: bool = False, most: int = MAX_TEXT) -> str:
     value = data.get(key, "")
     if not isinstance(value, str) or not (value.strip() or empty):
-        raise ConsoleError(f"{key!r} is {_short(value)}; valid: a text of 1 to {MAX_TEXT} characters")
-    if len(value) > MAX_TEXT:
-        raise ConsoleError(f"{key!r} has {len(value)} characters; valid: 1 to {MAX_TEXT}")
+        raise ConsoleError(f"{key!r} is {_short(value)}; valid: a text of 1 to {most} characters")
+    if len(value) > most:
+        raise ConsoleError(f"{key!r} has {len(value)} characters; valid: 1 to {most}")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ConsoleError(f"{key!r} is no valid Unicode")
     return value

@@ -13,9 +13,16 @@ POLICY_STATES = ("idle", "running", "waiting", "done", "stopped", "error")
 RECORDER_STATES = ("idle", "recording", "error")
 UTTERANCE_STATES = ("interim", "accepted", "stop", "asked", "rejected", "ignored")
 SOURCES = ("text", "voice", "planner")
+GOAL_STATES = ("idle", "planning", "executing", "checking", "asking", "finished")
+GOAL_ENDS = (
+    "unknown", "finished", "timeout", "cancelled", "superseded", "stopped", "rejected", "failed", "no planner",
+    "no policy",
+)  # fmt: skip
+STEP_STATES = ("planned", "active", "done", "failed", "dropped")
 LEVELS = ("ok", "warn", "error", "stale")
 LOG_LEVELS = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "fatal"}
 MAX_SHOWN = 2000  # characters of a text that the page gets
+MAX_STEPS = 200  # of a goal, the latest
 
 Data = dict[str, Any]
 
@@ -140,6 +147,38 @@ def instruction(message: Any) -> Data:
 def plan(message: Any) -> Data:
     """Return a vla_msgs/Plan."""
     return {"text": message.text[:MAX_SHOWN], "id": message.instruction_id}
+
+
+def goal(message: Any) -> Data:
+    """Return a vla_msgs/GoalStatus; `end` is empty while the goal is under way."""
+    steps = message.steps[-MAX_STEPS:]
+    state = word(GOAL_STATES, message.state)
+    return {
+        "id": message.goal_id,
+        "goal": message.goal[:MAX_SHOWN],
+        "planner": message.planner[:100],
+        "state": state,
+        "first": len(message.steps) - len(steps) + 1,  # number of the first step shown
+        "steps": [_step(step) for step in steps],
+        "question": message.question[:MAX_SHOWN],
+        "say": message.say[:MAX_SHOWN],
+        "end": word(GOAL_ENDS, message.result) if state == "finished" else "",
+        "why": message.result_text[:MAX_SHOWN],
+        "replans": message.replans,
+        "decision_time": finite(message.decision_time, 2),
+        "cost": finite(message.cost, 5),
+    }
+
+
+def _step(message: Any) -> Data:
+    """Return a vla_msgs/GoalStep."""
+    return {
+        "text": message.instruction[:MAX_SHOWN],
+        "state": word(STEP_STATES, message.state),
+        "attempt": message.attempt,
+        "confidence": finite(message.confidence, 2),
+        "reason": message.reason[:MAX_SHOWN],
+    }
 
 
 def utterance(message: Any) -> Data:

@@ -71,6 +71,8 @@ def _summary(state: Data) -> Text:
 def _facts(state: Data) -> Table:
     table = Table.grid(padding=(0, 1))
     controller, policy = state["controller"], state["policy"]
+    if state["goal"] is not None:
+        table.add_row("goal", _goal(state["goal"]))
     if policy is not None:
         table.add_row("doing", Text(policy["instruction"] or "nothing"))
         table.add_row(
@@ -96,6 +98,17 @@ def _facts(state: Data) -> Table:
     stop = Text("instruction_node is silent: the arm halts", "bold red") if gone else Text("instruction_node is there")
     table.add_row("stop path", stop)
     return table
+
+
+def _goal(goal: Data) -> Text:
+    """Return what is to be reached, where it stands, and what the operator is asked or told."""
+    state = "silent" if goal["silent"] else goal["end"] or goal["state"]
+    done = sum(step["state"] == "done" for step in goal["steps"])
+    text = Text.assemble(goal["goal"] or "none", " (", (state, STYLES.get(state, "")), f", done: {done})")
+    for words in (goal["question"], goal["say"], goal["why"] if goal["end"] else ""):
+        if words:
+            text.append(f" {words}", "yellow" if words == goal["question"] else "")
+    return text
 
 
 def _joints(about: Data, controller: Data | None) -> RenderableType:

@@ -84,6 +84,7 @@ class ConsoleNode(ManagedNode):
         state = {**self._view.state(), "cameras": self._cameras.state(), "watchers": self._hub.watchers}
         self._hub.post("state", json.dumps({"is": "state", **state}, allow_nan=False))
         self._post_changed("history", {"is": "history", "rows": list(self._view.history)})
+        self._post_changed("goal", {"is": "goal", "status": self._view.goal()})
 
     def _look(self) -> None:
         watched = self._hub.watchers > 0

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 from rclpy.node import Node
@@ -16,8 +15,10 @@ from std_srvs.srv import Trigger
 from vla_operator.commands import CommandKind, parse_command
 from vla_operator.errors import CommandError
 
-from vla_console.commands import Act, Ask, Command, Drive, Say, Sound, describe
+from vla_console.commands import Act, Ask, Begin, Command, Drive, Say, Sound, Tell, describe
 from vla_console.errors import ConsoleError
+from vla_console.ros.goals import GoalLink
+from vla_console.ros.replies import awaited, hand_over
 from vla_console.ros.teleop import TeleopLink
 from vla_console.settings import ConsoleSettings
 from vla_msgs.msg import AudioChunk
@@ -39,6 +40,7 @@ class GraphOperations:
         self._sounds = node.create_publisher(AudioChunk, "vla/audio", QoSProfile(depth=50))
         self._replies = node.create_publisher(Bool, "vla/speech/answer", RELIABLE)
         self._teleop = TeleopLink(node, settings, frame)
+        self._goals = GoalLink(node)
         self._question = node.create_client(AskSrv, "vla/ask")
         self._services = {
             "estop": node.create_client(Trigger, "controller_node/estop"),
@@ -62,6 +64,8 @@ class GraphOperations:
         self._node.get_logger().info(f"{source}: {describe(command)}")
         if isinstance(command, Say):
             return _done(self._say(command.text))
+        if isinstance(command, Begin | Tell):
+            return self._goal(command)
         if isinstance(command, Ask):
             return self._call(self._question, AskSrv.Request(question=command.question), MODEL_S, "policy:=rt2")
         if isinstance(command, Act):
@@ -79,9 +83,10 @@ class GraphOperations:
         return self._node.count_publishers("vla/utterance") > 0
 
     def offers(self) -> list[str]:
-        """Return the actions whose service is there, and `ask`."""
-        found = [name for name, client in self._services.items() if client.service_is_ready()]
-        return [*found, "ask"] if self._question.service_is_ready() else found
+        """Return the actions whose service is there, `ask` and `goal`."""
+        found = {name: client.service_is_ready() for name, client in self._services.items()}
+        found |= {"ask": self._question.service_is_ready(), "goal": self._goals.ready}
+        return [name for name, there in found.items() if there]
 
     def _say(self, text: str) -> str:
         try:
@@ -94,6 +99,14 @@ class GraphOperations:
         if age is None or age > SILENT_S:
             raise ConsoleError("instruction_node is silent: nobody has heard it, and the arm halts by itself")
         return f"given: {command.text}"
+
+    def _goal(self, command: Begin | Tell) -> Awaitable[str]:
+        """Hand a text to planner_node; one that means "stop" stops, whichever box it was typed in."""
+        text = command.goal if isinstance(command, Begin) else command.text
+        if _means_stop(text):
+            return _done(self._say(text))
+        self._check_active(False)
+        return self._goals.begin(text) if isinstance(command, Begin) else _done(self._goals.tell(text))
 
     def _act(self, command: Act) -> Awaitable[str]:
         if command.name == "stop":
@@ -127,34 +140,26 @@ class GraphOperations:
         """Call a service; its text is the answer."""
         if not client.service_is_ready():
             raise ConsoleError(f"the service {client.srv_name} is not there; it comes with {owner}")
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-        future = client.call_async(request)
-
-        def settle(reply: Any) -> None:
-            if not answered.done():  # nobody waits any more
-                answered.set_result(reply)
-
-        def hand_over(done: Any) -> None:
-            with suppress(RuntimeError):  # the server has ended meanwhile
-                loop.call_soon_threadsafe(settle, done.result())
-
-        future.add_done_callback(hand_over)
+        answered, take = hand_over()
+        client.call_async(request).add_done_callback(take)
         return _answer(answered, patience, client.srv_name)
 
 
 async def _answer(answered: asyncio.Future[Any], patience: float, name: str) -> str:
-    try:
-        async with asyncio.timeout(patience):
-            reply = await answered
-    except TimeoutError:
-        raise ConsoleError(f"{name} has not answered for {patience:g} s") from None
+    reply = await awaited(answered, patience, name)
     if not reply.success:
         raise ConsoleError(str(reply.message) or f"{name} refused")
     if isinstance(reply, AskSrv.Response):
         sure = "" if math.isnan(reply.confidence) else f" ({reply.confidence:.0%} sure)"
         return f"{reply.answer}{sure}"
     return str(reply.message) or "done"
+
+
+def _means_stop(text: str) -> bool:
+    try:
+        return parse_command(text).kind is CommandKind.STOP
+    except CommandError:
+        return False  # planner_node says what is wrong with it
 
 
 async def _done(text: str) -> str:

@@ -24,6 +24,7 @@ from vla_console.tally import Meter, Score
 from vla_msgs.msg import (
     ActionChunk,
     ControllerStatus,
+    GoalStatus,
     Instruction,
     OperatorHeartbeat,
     Plan,
@@ -37,7 +38,7 @@ LIGHT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # no pub
 LOGS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 HISTORY, LOG_LINES = 50, 200  # instructions and log lines kept
-STALE_S = 5.0  # [s] after which a diagnosis is stale
+STALE_S = 5.0  # [s] after which a diagnosis is stale, and planner_node, which reports once a second, silent
 
 
 class Latest:
@@ -76,6 +77,7 @@ class GraphView:
         self._listen("chunk", ActionChunk, "vla/action_chunk", messages.chunk)
         self._listen("recorder", RecorderStatus, "recorder_node/status", messages.recorder)
         self._listen("utterance", Utterance, "vla/utterance", messages.utterance)
+        self._listen("goal", GoalStatus, "vla/goal_status", messages.goal)
         self._score, self._judged = Score(), Meter()
         self._task: Data | None = None
         self._plan: Data | None = None
@@ -111,6 +113,11 @@ class GraphView:
     def age(self, key: str) -> float | None:
         """Return the age of the latest message of a node [s]; None before the first."""
         return self._topics[key].meter.age(time.monotonic())
+
+    def goal(self) -> Data | None:
+        """Return where the goal stands; None before planner_node has reported."""
+        data, age = self._topics["goal"].data(), self.age("goal")
+        return None if data is None or age is None else {**data, "silent": age > STALE_S}
 
     def diagnostics(self) -> list[Data]:
         """Return every diagnosis, the worst first."""

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _once(node: rclpy.node.Node, view: GraphView, seconds: float) -> int:
     _spin(node, seconds)
-    state = view.state()
+    state = {**view.state(), "goal": view.goal()}
     print(json.dumps({**state, "history": list(view.history), "diagnostics": view.diagnostics()}, indent=2))
     if state["controller"] is None and state["policy"] is None:
         print(f"error: no graph reports in namespace {node.get_namespace()} after {seconds:g} s", file=sys.stderr)
@@ -68,7 +68,8 @@ def _watch(node: rclpy.node.Node, view: GraphView, about: Data) -> None:
 
 
 def _picture(view: GraphView, about: Data) -> Layout:
-    return screen(about, view.state(), view.history, view.diagnostics(), view.logs)
+    state = {**view.state(), "goal": view.goal()}
+    return screen(about, state, view.history, view.diagnostics(), view.logs)
 
 
 def _spin(node: rclpy.node.Node, seconds: float) -> None:
