@@ -132,6 +132,8 @@ class FrankaArm:
     def read(self) -> ArmReading:
         """Return the latest state; raises ArmFault where the connection is lost."""
         with self._lock:
+            if self._arm is None:
+                raise ArmFault("NetworkException", f"there is no connection to {self.options.address}")
             try:
                 state = self._arm.state
             except self._franky.Exception as error:
@@ -183,8 +185,9 @@ class FrankaArm:
         """Clear the arm's errors, connecting again where the connection is lost; raises ArmError or ArmFault."""
         with self._lock:
             try:
-                self._arm.recover_from_errors()  # what it returns may be of a state from before
-                connected = True
+                connected = self._arm is not None  # None after a recovery that found no network
+                if connected:
+                    self._arm.recover_from_errors()  # what it returns may be of a state from before
             except self._franky.NetworkException:
                 connected = False
             except self._franky.Exception as error:
