@@ -9,12 +9,12 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test", "test.*"]),
-    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors"]},
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.json", "**/*.xml", "**/*.safetensors", "**/*.md"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools"],
+    install_requires=["setuptools", "safetensors", "torch"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
@@ -24,6 +24,7 @@ setup(
     entry_points={
         "console_scripts": [
             "camera_node = vla_perception.camera_node:main",
+            "scene_node = vla_perception.scene_node:main",
         ],
     },
 )

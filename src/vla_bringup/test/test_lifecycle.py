@@ -18,6 +18,8 @@ NODES = {
     "instruction_node": ("vla_operator.instruction_node", {}, "/vla/instruction"),
     "controller_node": ("vla_controller.controller_node", {}, "/vla/controller_status"),
     "policy_node": ("vla_policy.policy_node", {"policy": "expert"}, "/vla/action_chunk"),
+    "scene_node": ("vla_perception.scene_node", {}, "/vla/perceived_scene"),
+    "planner_node": ("vla_planner.planner_node", {}, "/vla/goal_status"),
     "recorder_node": ("vla_recorder.recorder_node", {}, "/recorder_node/status"),
     "console_node": ("vla_console.console_node", {"port": "0"}, "/vla/text_command"),
     "speech_node": ("vla_speech.speech_node", {"recogniser": "grammar", "speak": "false"}, "/vla/utterance"),

@@ -40,6 +40,7 @@ from .drivers import ARM_FROM, DRIVER_ARGUMENTS, DRIVER_RULES, DRIVER_STACK, HAN
 from .faults import ARM, FAULT_ARGUMENT, FAULT_RULES, FAULT_STACK, HAND, ROBOT_FILE
 from .gazebo import GAZEBO, GAZEBO_STACK
 from .maps import MAP, check_map
+from .planners import planner_names
 from .policies import ON_A_SERVER, SERVERS, SHIPPED, policy_names
 from .resolution import NAMESPACE, NAMESPACE_FORM, WITHIN_NAMESPACE, Graph
 from .robots import DESCRIPTIONS, ROBOT_RULES, ROBOTS
@@ -49,7 +50,7 @@ NOT_MUJOCO = {"sim": ("gazebo", "none")}
 SIM_TIME = {"use_sim_time": Matches(GAZEBO, {"sim_time": (True,)})}
 ROBOT = {"robot_config": FromArgument("robot")}
 OBSERVATION_MAP = {"observation_map": MapName(MAP)}
-POLICIES = policy_names()
+POLICIES, PLANNERS = policy_names(), planner_names()
 WEIGHTS: Mapping[Value, Setting] = {
     **{policy: FromArgument("checkpoint") for policy in POLICIES},
     "replay": FromArgument("replay_file"),
@@ -84,6 +85,8 @@ ARGUMENTS = (
     Argument("token_file", "", "File whose first line is the token that the policy server wants; empty: none."),
     Argument("policy_options", "", "Options of the policy alone: 'name=value name=value'; an unknown one is listed."),
     Argument("instruction", "", "First instruction, for example 'pick up the red block'; empty: wait for one."),
+    Argument("planner", "none", "Who turns goals into instructions; none: no goals.", PLANNERS),
+    Argument("planner_options", "", "Options of the planner alone: 'name=value name=value'."),
     Argument("rate", "5.0", "Policy rate [Hz].", kind=float, low=0.1, high=30.0),
     Argument("controller_rate", "20.0", "Setpoints per second [Hz].", kind=float, low=5.0, high=100.0),
     Argument("replay_file", "", "Recorded action chunks that policy:=replay plays."),
@@ -162,6 +165,7 @@ RULES = (
         "only policy:=rt2 reads it",
         keep_default=("decode", "quantization", "plan", "min_legal_mass", "narrow"),
     ),
+    Rule({"planner": ("none",)}, "there is no planner", keep_default=("planner_options",)),
     Rule(NOT_MUJOCO, "only sim:=mujoco can add a delay", keep_default=("camera_delay", "action_delay")),
     Rule(NOT_MUJOCO, "only sim:=mujoco has one", keep_default=("wrist_camera",)),
     Rule(NOT_MUJOCO, "only sim:=mujoco varies its table", keep_default=("variation",)),
@@ -243,6 +247,27 @@ STACK = (
         config="instruction_node.yaml",
         parameters={"halt_words": Template("{share}/config/halt_words.yaml"), **SIM_TIME},
         reads=("vla/text_command",),
+    ),
+    Node(
+        "vla_perception",
+        "scene_node",
+        on_exit=OnExit.RESTART,
+        config="scene_node.yaml",
+        parameters={**ROBOT, **SIM_TIME},
+        unless={"planner": ("none",)},
+    ),
+    Node(
+        "vla_planner",
+        "planner_node",
+        on_exit=OnExit.RESTART,
+        config="planner_node.yaml",
+        parameters={
+            "planner": FromArgument("planner"),
+            "options": FromArgument("planner_options"),
+            "robot": FromArgument("robot"),
+            **SIM_TIME,
+        },
+        unless={"planner": ("none",)},
     ),
     Node(
         "vla_recorder",

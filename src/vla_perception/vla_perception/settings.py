@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from vla_core.settings import check_settings, setting
+from vla_core.settings import SettingsError, check_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +50,29 @@ class CameraSettings:
     def __post_init__(self) -> None:
         """Check ranges and choices."""
         check_settings(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSettings:
+    """Parameters of scene_node. Raises SettingsError for a value out of its range."""
+
+    image_topic: str = setting("camera/image_raw", "sensor_msgs/Image in")
+    camera_info_topic: str = setting("camera/camera_info", "sensor_msgs/CameraInfo in: the camera's intrinsics")
+    observation_topic: str = setting("vla/observation", "vla_msgs/Observation in: pose of the tool, gripper width")
+    scene_topic: str = setting("vla/perceived_scene", "vla_msgs/PerceivedScene out")
+    overlay_topic: str = setting("vla/perceived_scene/image", "sensor_msgs/Image out: drawn over the picture")
+    weights: str = setting("", "folder of a scene network of `vla train scene`; empty: the one that ships")
+    robot_config: str = setting("", "robot description: path, or bare name such as fr3")
+    camera_pose: tuple[float, ...] = setting(
+        (), "x y z [m] and quaternion x y z w of the camera's optical frame in the base frame; empty: from /tf_static"
+    )
+    rate: float = setting(5.0, "[Hz] most scenes a second", 0.1, 60.0)
+    threshold: float = setting(0.3, "confidence below which an object counts as absent", 0.01, 0.99)
+    side_line: float = setting(0.15, "[m] |y| beyond which an object is on a side", 0.01, 2.0)
+    threads: int = setting(1, "of the numerical library; 0: its own choice", 0, 64)
+
+    def __post_init__(self) -> None:
+        """Check ranges and choices."""
+        check_settings(self)
+        if self.camera_pose and len(self.camera_pose) != 7:
+            raise SettingsError(f"camera_pose has {len(self.camera_pose)} numbers; valid: 7 (x y z, x y z w) or none")

@@ -50,6 +50,11 @@ COMMANDS = {
     "eval tables": Command(
         "vla_training.evaluate.tables.command", "success in the categories of the RT-1 and RT-2 papers", resumes=True
     ),
+    "eval goals": Command(
+        "vla_training.evaluate.goals.command", "goals of several steps: planner, policy and sight, closed loop"
+    ),
+    "eval scene": Command("vla_training.scene.evaluate", "how exactly the scene network places objects"),
+    "train scene": Command("vla_training.scene.command", "train the network that perceives the table"),
     "eval": Command("vla_training.evaluate.command", "closed-loop success of a policy in lockstep simulation"),
     "convert rt1": Command("vla_training.convert.command", "Google's released RT-1 as a checkpoint of this project"),
     "card": Command("vla_training.rt1.card", "put measured success into a checkpoint's model card"),
@@ -117,6 +122,8 @@ def _help_or_refuse(words: Sequence[str]) -> int:
 def _status_of(error: Exception) -> int | None:
     """The exit status for an error whose message is meant for the user; None for a fault of the program."""
     from vla_core.observation_map.errors import ObservationMapError
+    from vla_perception.scene.detector import SceneWeightsError
+    from vla_planner.errors import PlannerError
     from vla_policy.errors import PolicyError
     from vla_sim.task.task import TaskError
     from vla_sim.variation.axes import VariationError
@@ -124,9 +131,17 @@ def _status_of(error: Exception) -> int | None:
 
     from vla_training.run.errors import TrainingError
 
-    if isinstance(
-        error, ObservationMapError | PolicyError | UnknownRobotError | TaskError | TrainingError | VariationError
-    ):
+    refused = (
+        ObservationMapError,
+        PlannerError,
+        PolicyError,
+        SceneWeightsError,
+        TaskError,
+        TrainingError,
+        UnknownRobotError,
+        VariationError,
+    )
+    if isinstance(error, refused):
         return REFUSED
     return FAILED if isinstance(error, OSError) else None
 

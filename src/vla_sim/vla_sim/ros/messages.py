@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, Pose, Quaternion
+from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Header
 from vla_core.ros.time import time_from_ns
@@ -76,3 +76,12 @@ def status_to_msg(name: str, warning: str, values: Mapping[str, object]) -> Diag
         hardware_id="simulation",
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
+
+
+def transform_to_msg(stamp_ns: int, parent: str, child: str, pose: np.ndarray) -> TransformStamped:
+    """Where the frame `child` is in `parent`: a pose (7,), x y z, quaternion x y z w."""
+    placed = pose_to_msg(pose)
+    message = TransformStamped(header=header(stamp_ns, parent), child_frame_id=child)
+    message.transform.translation = Vector3(x=placed.position.x, y=placed.position.y, z=placed.position.z)
+    message.transform.rotation = placed.orientation
+    return message

@@ -8,14 +8,16 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock as RosClock
 from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos import qos_profile_sensor_data as SENSOR
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from tf2_msgs.msg import TFMessage
 from vla_core.ros.diagnostics import diagnostics_name
 from vla_core.ros.managed import OVERRIDABLE, ManagedNode
 from vla_core.ros.parameters import declare_settings
 
 from vla_msgs.msg import SceneState, TaskStatus
-from vla_msgs.srv import SetTask
+from vla_msgs.srv import Disturb, SetTask
 from vla_sim.ros.arm_mirror import ArmMirror
 from vla_sim.ros.command_intake import CommandIntake
 from vla_sim.ros.messages import (
@@ -25,12 +27,14 @@ from vla_sim.ros.messages import (
     joints_to_msg,
     scene_to_msg,
     status_to_msg,
+    transform_to_msg,
 )
 from vla_sim.ros.time_control import TimeControl
 from vla_sim.run.clock import LoopClock, SimulatedClock, WallClock
 from vla_sim.run.loops import VIEWER_NICE, CameraLoop, Shot
 from vla_sim.run.physics import PhysicsLoop
 from vla_sim.settings import Settings
+from vla_sim.task.disturbance import DisturbanceError
 from vla_sim.task.task import TaskError
 from vla_sim.variation.axes import VariationError
 from vla_sim.world.outside_view import OutsideCamera
@@ -38,6 +42,7 @@ from vla_sim.world.robots import UnknownRobotError
 from vla_sim.world.scene import CAMERA, VIEWER_CAMERA, WRIST_CAMERA
 from vla_sim.world.simulation import JointReading, Simulation
 
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 SCENE_EVERY, STATUS_EVERY = 5, 10  # joint states: 50 ms and 100 ms of simulated time
 PAUSED_PERIOD_S, DIAGNOSTICS_PERIOD_S = 0.1, 1.0
 SLOW = 0.95  # real-time factor, and share of the camera's rate, below which a warning is due
@@ -132,6 +137,10 @@ class SimulatorNode(ManagedNode):
         self._status = self.create_publisher(TaskStatus, "sim/task_status", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_service(SetTask, "sim/set_task", self._on_set_task)
+        self.create_service(Disturb, "sim/disturb", self._on_disturb)
+        self._transforms = self.create_publisher(TFMessage, "/tf_static", LATCHED)
+        pose = self._simulation.world.camera_pose(CAMERA)
+        self._transforms.publish(TFMessage(transforms=[transform_to_msg(0, self._frame, "camera_optical_frame", pose)]))
         wall = RosClock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(PAUSED_PERIOD_S, self._publish_paused, clock=wall)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=wall)
@@ -157,6 +166,16 @@ class SimulatorNode(ManagedNode):
             return response
         response.accepted, response.instruction, response.family = True, text, task.family
         self.get_logger().info(f"task: {text}")
+        return response
+
+    def _on_disturb(self, request: Disturb.Request, response: Disturb.Response) -> Disturb.Response:
+        try:
+            response.message = self._simulation.disturb(request.kind, request.object, request.seed)
+        except DisturbanceError as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        self.get_logger().info(f"disturbed: {response.message}")
         return response
 
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:

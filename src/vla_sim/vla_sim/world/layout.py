@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ def sample_layout(robot: SimRobot, task: Task, rng: np.random.Generator, keep_cl
     for _ in range(_SETS):
         names = _choose_objects(task, rng)
         for _ in range(_TRIES):
-            objects = _scatter(robot, names, rng, keep_clear)
+            objects = scatter(robot, names, rng, keep_clear)
             if objects is not None and feasible(robot, task, objects):
                 return Layout(task, objects)
     raise RuntimeError(f"no layout found for {task} in {_SETS * _TRIES} tries")  # pragma: no cover
@@ -82,9 +83,10 @@ def _choose_objects(task: Task, rng: np.random.Generator) -> list[str]:
     return names
 
 
-def _scatter(
-    robot: SimRobot, names: list[str], rng: np.random.Generator, keep_clear: Array | None
+def scatter(
+    robot: SimRobot, names: Sequence[str], rng: np.random.Generator, keep_clear: Array | None = None
 ) -> dict[str, tuple[float, float, float]] | None:
+    """Return a random pose (x, y, yaw) [m, rad] for each object, well apart; None where one found no room."""
     placed: dict[str, tuple[float, float, float]] = {}
     for name in names:
         for _ in range(40):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vla_core.trajectory.checks import Joints
 from vla_core.trajectory.spline import TrajectoryPoint
 
+from vla_sim.task.disturbance import disturb
 from vla_sim.task.task import FAMILIES, SuccessTest, Task, TaskError, parse_task
 from vla_sim.variation.picture import develop
 from vla_sim.variation.variation import Drawn, Variation, parse_variation
@@ -138,6 +139,11 @@ class Simulation:
         """The named joints with their mechanical stops."""
         limits = np.array([self.world.model.joint(name).range for name in names])
         return Joints(names, limits[:, 0], limits[:, 1])
+
+    def disturb(self, kind: str, name: str, seed: int) -> str:
+        """Disturb the table as `vla_sim.task.disturbance.disturb` does. Raises DisturbanceError."""
+        with self._lock:
+            return disturb(self.world, kind, name, abs(seed))
 
     # Readings
 

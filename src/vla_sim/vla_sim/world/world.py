@@ -151,6 +151,11 @@ class World:
             self._park(name, i)
         mujoco.mj_forward(self.model, self.data)
 
+    def remove(self, name: str) -> None:
+        """Take one object off the table."""
+        self._park(name, OBJECTS.index(name))
+        mujoco.mj_forward(self.model, self.data)
+
     def _park(self, name: str, slot: int) -> None:
         self._set_pose(name, (0.3 * slot, 0.0, -0.35), 0.0, parked=True)
 
@@ -159,6 +164,13 @@ class World:
         joint.qpos[:] = [*xyz, math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
         joint.qvel[:] = 0
         self.model.body_gravcomp[self._bodies[name]] = 1.0 if parked else 0.0  # parked ones float under the table
+
+    def camera_pose(self, name: str) -> Array:
+        """Pose (7,) of a camera's optical frame (z ahead, y down): x y z [m], quaternion x y z w."""
+        seen = self.data.camera(name)
+        quat = np.zeros(4)
+        mujoco.mju_mat2Quat(quat, (seen.xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])).flatten())
+        return np.concatenate([seen.xpos, quat[[1, 2, 3, 0]]])
 
     def touching_fingers(self, name: str) -> bool:
         """Whether the object touches any finger."""
