@@ -67,7 +67,7 @@ class SceneSettings:
         (), "x y z [m] and quaternion x y z w of the camera's optical frame in the base frame; empty: from /tf_static"
     )
     rate: float = setting(5.0, "[Hz] most scenes a second", 0.1, 60.0)
-    threshold: float = setting(0.3, "confidence below which an object counts as absent", 0.01, 0.99)
+    threshold: float = setting(0.6, "confidence below which an object counts as absent", 0.01, 0.99)
     side_line: float = setting(0.15, "[m] |y| beyond which an object is on a side", 0.01, 2.0)
     threads: int = setting(1, "of the numerical library; 0: its own choice", 0, 64)
 

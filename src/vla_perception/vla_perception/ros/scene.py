@@ -27,6 +27,7 @@ from vla_perception.scene.detector import Detection, SceneDetector, SceneWeights
 from vla_perception.scene.memory import SceneMemory
 from vla_perception.scene.overlay import draw
 from vla_perception.scene.projection import CameraPose, matrix_of
+from vla_perception.scene.support import Hand
 from vla_perception.settings import SceneSettings
 
 STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -91,8 +92,9 @@ class SceneNode(ManagedNode):
             return
         if camera is None:
             return
-        detections = self._detector.detect(picture, camera)
         tool = self._tool_position()
+        hand = Hand(tool, self._tool.gripper_width) if self._tool is not None and tool is not None else None
+        detections = self._detector.detect(picture, camera, hand)
         known = self._memory.update(detections, ns_from_msg(message.header.stamp) * 1e-9, tool, self._scene.held)
         width = self._tool.gripper_width if self._tool is not None else float("nan")
         rules = SceneRules(side_line=self._settings.side_line)

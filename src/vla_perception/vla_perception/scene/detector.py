@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from vla_perception.errors import ImageError
 from vla_perception.scene.network import SceneNetwork, config_from, peaks
 from vla_perception.scene.projection import CameraPose
+from vla_perception.scene.support import Hand, Supports, place
 
 WEIGHTS = Path(__file__).parent / "weights"
 Image = NDArray[np.uint8]
@@ -41,7 +42,7 @@ class Detection:
 class SceneDetector:
     """The network that ships, or one from `vla train scene`."""
 
-    def __init__(self, folder: Path | None = None, threshold: float = 0.3, threads: int = 0) -> None:
+    def __init__(self, folder: Path | None = None, threshold: float = 0.6, threads: int = 0) -> None:
         """Load `folder`; objects of less confidence than `threshold` count as absent. Raises SceneWeightsError."""
         folder = folder or WEIGHTS
         try:
@@ -53,7 +54,7 @@ class SceneDetector:
             raise SceneWeightsError(f"no scene network in {folder}: {error}; {valid}") from error
         if threads:
             torch.set_num_threads(threads)
-        self._threshold = threshold
+        self._threshold, self._supports = threshold, Supports()
         self._deviation = float(self.card.get("measured", {}).get("deviation_m", math.nan))
 
     @property
@@ -61,8 +62,12 @@ class SceneDetector:
         """The objects that it knows."""
         return self._network.config.names
 
-    def detect(self, image: Image, camera: CameraPose) -> tuple[Detection, ...]:
-        """Return what a picture (H, W, 3) RGB of any size shows; `camera` belongs to that size. Raises ImageError."""
+    def detect(self, image: Image, camera: CameraPose, hand: Hand | None = None) -> tuple[Detection, ...]:
+        """Return what a picture (H, W, 3) RGB of any size shows. Raises ImageError.
+
+        camera: of a picture of that size; hand: tool and gripper at that moment, so that what is held is told from
+        what lies behind it.
+        """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ImageError(f"picture is {image.dtype} {image.shape}; valid is uint8 (height, width, 3)")
         size, wanted = image.shape[:2], self._network.config.image_size
@@ -72,11 +77,17 @@ class SceneDetector:
         with torch.inference_mode():
             maps = self._network(torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255.0)
             found = peaks(maps)[0].double().numpy()  # (n, 4)
-        points = camera.on_plane(found[:, 1:3], np.clip(found[:, 3], -0.05, 0.6))
+        rows = dict(zip(self.names, found.tolist(), strict=True))
+        supports, container = self._supports, None
+        if supports.container in rows and rows[supports.container][0] >= self._threshold:
+            _, u, v, height = rows[supports.container]
+            container = place(supports.container, (u, v), height, camera, None, None, supports)
         detections = []
-        for name, (confidence, u, v, _), point in zip(self.names, found.tolist(), points, strict=True):
-            if confidence >= self._threshold and np.isfinite(point).all():
-                position = (float(point[0]), float(point[1]), float(point[2]))
+        for name, (confidence, u, v, height) in rows.items():
+            if confidence < self._threshold:
+                continue
+            position = place(name, (u, v), height, camera, container, hand, supports)
+            if np.isfinite(position).all():
                 pixel = ((u + 0.5) * size[1] / wanted[1] - 0.5, (v + 0.5) * size[0] / wanted[0] - 0.5)
                 detections.append(Detection(name, position, pixel, confidence, self._deviation))
         return tuple(detections)

@@ -20,7 +20,7 @@ def measure(detector: SceneDetector, samples: Iterable[SceneSample]) -> dict[str
     height: list[float] = []
     missed = invented = visible = absent = 0
     for sample in samples:
-        found = {d.name: d for d in detector.detect(sample.image, sample.camera)}
+        found = {d.name: d for d in detector.detect(sample.image, sample.camera, sample.hand)}
         for name, position, seen in zip(NAMES, sample.positions, sample.visible, strict=True):
             if seen:
                 visible += 1

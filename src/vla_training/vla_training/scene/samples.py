@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from vla_perception.scene.projection import CameraPose
+from vla_perception.scene.support import Hand
 from vla_sim.world.camera import Camera
 from vla_sim.world.scene import BLOCKS, BOWL, DISTRACTORS, body_name
 from vla_sim.world.world import World
@@ -33,6 +34,7 @@ class SceneSample:
     pixels: Array
     visible: NDArray[np.bool_]
     camera: CameraPose
+    hand: Hand
 
 
 class SceneSampler:
@@ -135,7 +137,8 @@ class SceneSampler:
         rows, columns = image.shape[:2]
         within = (pixels >= 0).all(axis=1) & (pixels[:, 0] < columns) & (pixels[:, 1] < rows)
         seen = np.array([bodies[world.model.body(body_name(name)).id] >= _VISIBLE for name in NAMES])
-        return SceneSample(image, positions, pixels, within & seen, camera)
+        x, y, z = world.tcp_pose()[:3].tolist()
+        return SceneSample(image, positions, pixels, within & seen, camera, Hand((x, y, z), world.gripper_width))
 
 
 def front_camera(world: World, camera: Camera) -> CameraPose:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vla_perception.scene.detector import Detection, SceneDetector
 from vla_perception.scene.memory import SceneMemory
+from vla_perception.scene.support import Hand
 from vla_planner.scene import Scene, SceneRules, SeenObject
 from vla_sim.world.camera import Camera
 from vla_sim.world.world import World
@@ -43,8 +44,9 @@ class Eyes:
             self._scene = true_scene(self._world)
             return self._scene
         self.picture = self._camera.render()
-        found = self._detector.detect(self.picture, front_camera(self._world, self._camera))
         x, y, z = self._world.tcp_pose()[:3].tolist()
+        hand = Hand((x, y, z), self._world.gripper_width)
+        found = self._detector.detect(self.picture, front_camera(self._world, self._camera), hand)
         held = self._scene.held
         known = self._memory.update(found, now, (x, y, z), held)
         self._scene = self._symbols(known, (x, y, z), now)
