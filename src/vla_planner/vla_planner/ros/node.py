@@ -193,7 +193,7 @@ class PlannerNode(ManagedNode):
 
     def _assess(self) -> Health:
         report = self._executive.report
-        values = {"state": report.state.name.lower(), "goal": report.goal[:80], "steps": len(report.begun)}
+        values = {"state": report.state.name.lower(), "goal": report.goal[:80], "steps": str(len(report.begun))}
         if report.code is GoalCode.NO_PLANNER:
             return Health(Level.ERROR, "no planner", report.text, values)
         return Health(Level.OK, "ok", report.state.name.lower(), values)

@@ -11,6 +11,9 @@ from vla_planner.scene import Scene
 from vla_planner.vocabulary import NEAR, PICK, PLACE, PUSH, TABLETOP, Step
 
 SUCCESS = {PICK: 1.0, PLACE: 1.0, NEAR: 0.92, PUSH: 1.0}  # of the shipped RT-1, as its card says
+_SPOT = 0.075  # [m] beside a block, towards the robot: where the policy sets an object down
+_SPOT_ROOM, _BOWL_ROOM = 0.07, 0.12  # [m] that such a spot needs
+_NEAREST = 0.2  # [m] from the base along x, at least
 _CLOSE = 0.06  # [m] between centres: the fingers do not fit between
 _ABOVE = 0.03  # [m] higher by which a block lies on another in a stack
 _LANE = 0.09  # [m] half width of the way of a pushed block
@@ -49,8 +52,15 @@ def score(scene: Scene, step: Step, stage: Sequence[Step], history: Sequence[Att
 
 
 def instead(scene: Scene, step: Step, history: Sequence[Attempt]) -> Step:
-    """Return another step to the same end where a push has failed: next to a block that is on that side already."""
+    """Return another step to the same end where one has failed.
+
+    Instead of a push: next to a block that is on that side already. Instead of next to a block without room beside it:
+    that block next to this one.
+    """
     failed = sum(a.step == step and a.verdict is not None and not a.verdict.holds for a in history)
+    if failed and step.family == NEAR:
+        swapped = Step(NEAR, step.target, step.object)
+        return swapped if not _room(scene, step) and _room(scene, swapped) else step
     if step.family != PUSH or not failed:
         return step
     for other in scene.names:
@@ -62,6 +72,14 @@ def instead(scene: Scene, step: Step, history: Sequence[Attempt]) -> Step:
         ):
             return Step(NEAR, step.object, other)
     return step
+
+
+def _room(scene: Scene, step: Step) -> bool:
+    """Whether the spot beside a target, towards the robot, is free."""
+    x, y, _ = scene.objects[step.target].position
+    free = [n for n in scene.names if n not in (step.object, step.target)]
+    spots = ((scene.objects[n].position, _BOWL_ROOM if n == "bowl" else _SPOT_ROOM) for n in free)
+    return x - _SPOT > _NEAREST and all(math.dist(p[:2], (x - _SPOT, y)) > room for p, room in spots)
 
 
 def _on_top(scene: Scene, name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from vla_planner.vocabulary import NEAR, PLACE, PUSH, Step
 from vla_sim.task.task import Task, TaskError
-from vla_sim.world.layout import Layout, scatter
+from vla_sim.world.layout import Layout, near_spot, scatter
 from vla_sim.world.robots import SimRobot
 from vla_sim.world.scene import BLOCKS, BOWL
 
@@ -19,6 +19,7 @@ from vla_training.evaluate.goals.truth import GROUP, IN, NEXT_TO, ON, Condition,
 
 WARM, COLD = ("red block", "yellow block"), ("green block", "blue block", "purple block")
 _BOWL_LANE = 0.10  # [m] along x between the bowl and a block that is to be pushed past it
+_BOWL_ROOM = 0.13  # [m] between the bowl and a spot where a block is to be set down
 LENGTHS: Mapping[str, tuple[int, int]] = {"3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
 
 
@@ -85,14 +86,23 @@ def lay_case(case: GoalCase, robot: SimRobot, rng: np.random.Generator) -> Layou
 
 
 def _fits(case: GoalCase, objects: Mapping[str, tuple[float, float, float]], robot: SimRobot) -> bool:
-    """Whether nothing that is to be pushed starts beyond a line, or in line with the bowl."""
+    """Whether the first steps can be done: nothing to be pushed beyond a line or by the bowl, room beside targets."""
     for step in case.steps:
+        if step.family == NEAR and not _has_room(step, objects, robot):
+            return False
         if step.family != PUSH:
             continue
         x, y, _ = objects[step.object]
         if abs(y) > robot.side_line_y - 0.03 or (BOWL in objects and abs(objects[BOWL][0] - x) < _BOWL_LANE):
             return False
     return True
+
+
+def _has_room(step: Step, objects: Mapping[str, tuple[float, float, float]], robot: SimRobot) -> bool:
+    """Whether the spot beside a target, where the policy sets objects down, is on the table and free of the bowl."""
+    spot = near_spot(np.array([objects[step.target][:2]]), robot)[0]
+    inside = bool(spot[0] < objects[step.target][0])
+    return inside and (BOWL not in objects or float(np.hypot(*(spot - objects[BOWL][:2]))) > _BOWL_ROOM)
 
 
 def _draw(rng: np.random.Generator, low: int, high: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from vla_planner.executive import Executive
 from vla_planner.orders import Act, Halt, Think
 from vla_planner.planner import Decision, Planner
-from vla_planner.report import GoalCode, StepEnd
+from vla_planner.report import StepEnd
 from vla_planner.settings import ExecutiveSettings
 from vla_planner.vocabulary import TABLETOP, Step
 from vla_policy.run.state import State
@@ -88,8 +88,9 @@ class GoalRunner:
         began = self._world.time
         executive.begin(case.goal, began)
         self._achieved: list[Step] = []
+        self._row = 0
         while not executive.over:
-            self._turn(executive, result)
+            self._turn(case, executive, result)
             self._maybe_disturb(executive, result)
             self._period(executive)
         self._acting = False
@@ -99,7 +100,7 @@ class GoalRunner:
         result.seconds = round(self._world.time - began, 1)
         return result
 
-    def _turn(self, executive: Executive, result: GoalResult) -> None:
+    def _turn(self, case: GoalCase, executive: Executive, result: GoalResult) -> None:
         """Carry out orders until there is none."""
         for _ in range(12):
             scene = self._eyes.look(self._planner.wants_picture)
@@ -117,6 +118,7 @@ class GoalRunner:
                     result.judged.append(Judged("done", active.step.text, active.verdict.holds, true))
                     if true:
                         self._achieved.append(active.step)
+                    self._advance(case)
             if isinstance(order, Act):
                 self._lockstep.new_instruction()
                 self._driver.begin(INSTRUCTION_ID, order.step.text, self._world.time)
@@ -125,6 +127,11 @@ class GoalRunner:
                 self._acting = False
             elif order is None:
                 return
+
+    def _advance(self, case: GoalCase) -> None:
+        """Count the steps of a chain that have come true in its order."""
+        while case.ordered and self._row < len(case.steps) and step_holds(self._world, case.steps[self._row]):
+            self._row += 1
 
     def _period(self, executive: Executive) -> None:
         """Let one policy period pass."""
@@ -188,13 +195,12 @@ class GoalRunner:
         result.planned = plan_is_right(case, [TABLETOP.parse(text) for text in result.steps])
         result.progress = share_held(self._world, case.done)
         result.success = result.progress == 1.0
-        row = _in_a_row(case.steps, self._achieved) if case.ordered else len(self._achieved)
+        row = self._row if case.ordered else len(self._achieved)
         if case.ordered:
             result.progress = row / len(case.steps)
             result.success = result.success and row == len(case.steps)
         result.steps_in_row = row
         result.steps = [record.step.text for record in report.begun]
-        self.last_code = report.code is GoalCode.FINISHED
 
     def close(self) -> None:
         """Free the policy."""
@@ -214,12 +220,3 @@ def plan_is_right(case: GoalCase, plan: Sequence[Step]) -> bool:
     if case.kind == "gather":
         return {step.object for step in plan} <= {step.object for step in case.steps} and bool(plan)
     return set(plan) <= set(case.steps) and bool(plan)
-
-
-def _in_a_row(wanted: Sequence[Step], achieved: Sequence[Step]) -> int:
-    """Return how many steps of a chain were achieved in its order, from the first."""
-    count = 0
-    for step in achieved:
-        if count < len(wanted) and step == wanted[count]:
-            count += 1
-    return count
