@@ -54,7 +54,7 @@ class Executive:
         self._objection, self._invalid = "", 0
         self._thinking = self._halting = self._acting = False
         self._questions: list[str] = []
-        self._deadline = self._step_began = self._asked = math.inf
+        self._deadline = self._step_began = self._asked = self._ended_at = math.inf
         self._looks_done_since = math.inf
         self._direct: Step | None = None  # a goal that is one instruction, for which no mind is asked
 
@@ -141,6 +141,9 @@ class Executive:
         if self._thinking:
             return None
         if state is GoalState.CHECKING and self.report.active is not None:
+            self._ended_at = min(self._ended_at, now)
+            if now - self._ended_at < self._settings.look_time:
+                return None  # what is seen may still be of a moment before the end
             step = self.report.active.step
             return self._think("done", lambda situation: self._planner.done(situation, step))
         if self._direct is not None:
@@ -309,5 +312,5 @@ class Executive:
         tried = sum(record.step == step for record in report.begun[-self._settings.max_attempts :])
         report.begun.append(StepRecord(step, tried + 1))
         report.state, self._acting = GoalState.EXECUTING, True
-        self._step_began, self._looks_done_since = now, math.inf
+        self._step_began, self._looks_done_since, self._ended_at = now, math.inf, math.inf
         return Act(step)

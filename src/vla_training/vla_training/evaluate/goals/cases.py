@@ -19,6 +19,7 @@ from vla_training.evaluate.goals.truth import GROUP, IN, NEXT_TO, ON, Condition,
 
 WARM, COLD = ("red block", "yellow block"), ("green block", "blue block", "purple block")
 _BOWL_LANE = 0.10  # [m] along x between the bowl and a block that is to be pushed past it
+_APART = 0.15  # [m] between a block and the one that it is to stand next to
 _BOWL_ROOM = 0.13  # [m] between the bowl and a spot where a block is to be set down
 LENGTHS: Mapping[str, tuple[int, int]] = {"3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
 
@@ -100,7 +101,10 @@ def _fits(case: GoalCase, objects: Mapping[str, tuple[float, float, float]], rob
 
 def _has_room(step: Step, objects: Mapping[str, tuple[float, float, float]], robot: SimRobot) -> bool:
     """Whether the spot beside a target, where the policy sets objects down, is on the table and free of the bowl."""
-    spot = near_spot(np.array([objects[step.target][:2]]), robot)[0]
+    target = np.array(objects[step.target][:2])
+    if np.hypot(*(target - objects[step.object][:2])) < _APART:
+        return False
+    spot = near_spot(target[None], robot)[0]
     inside = bool(spot[0] < objects[step.target][0])
     return inside and (BOWL not in objects or float(np.hypot(*(spot - objects[BOWL][:2]))) > _BOWL_ROOM)
 
