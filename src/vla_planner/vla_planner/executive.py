@@ -141,19 +141,26 @@ class Executive:
         if self._thinking:
             return None
         if state is GoalState.CHECKING and self.report.active is not None:
-            self._ended_at = min(self._ended_at, now)
-            if now - self._ended_at < self._settings.look_time:
-                return None  # what is seen may still be of a moment before the end
-            step = self.report.active.step
-            return self._think("done", lambda situation: self._planner.done(situation, step))
+            return self._check(self.report.active.step, now)
+        return self._plan(now)
+
+    def _check(self, step: Step, now: float) -> Order | None:
+        """Have the mind judge a step once what is seen is of after its end."""
+        self._ended_at = min(self._ended_at, now)
+        if now - self._ended_at < self._settings.look_time:
+            return None
+        return self._think("done", lambda situation: self._planner.done(situation, step))
+
+    def _plan(self, now: float) -> Order | None:
+        """Have the mind decide, unless what comes next is settled."""
         if self._direct is not None:
             return self._do_directly(self._direct, now)
-        if not self._settings.replan and self.report.decisions and self.report.plan:
+        if self._settings.replan or not self.report.decisions:
+            return self._think("decide", self._planner.decide)
+        if self.report.plan:
             return self._act(self.report.plan[0], now)
-        if not self._settings.replan and self.report.decisions:
-            self.end(GoalCode.FINISHED, "the first plan was executed to its end")
-            return None
-        return self._think("decide", self._planner.decide)
+        self.end(GoalCode.FINISHED, "the first plan was executed to its end")
+        return None
 
     def _do_directly(self, step: Step, now: float) -> Order | None:
         """Have one instruction done, again where the verdict was that it was not."""
