@@ -66,6 +66,12 @@ def test_a_promise_after_the_budget_has_that_much_more_time():
     assert judge(case, 1, replace(trace(), budget=0.3), LIMITS, TOLD, Recovery.ITSELF).violations == ()
 
 
+def test_a_clock_that_was_set_back_is_no_leap():
+    measured = trace(step=0.3)
+    late = replace(measured, arrivals=measured.times + np.where(measured.times > 0.6, 0.5, 0.0))
+    assert judge(STOP, 1, late, LIMITS, TOLD, Recovery.ITSELF).violations == ()
+
+
 def test_an_arm_that_may_move_is_held_to_its_limits_alone():
     assert violations(case=Case("camera", "wrong:black"), lines=[], speed_after=0.4) == ()
 

@@ -91,6 +91,7 @@ class _Operator:
     def _check(self, act: str) -> None:
         watch = self._graph.watch
         trace, self._since = watch.trace(self._since), watch.latest
+        watch.begin()
         self._found.violations += [f"after {act}: {text}" for text in over_limits(trace, limits_of(), arm=True)]
 
     def _sample(self, now: float) -> Sample:

@@ -43,7 +43,9 @@ class Watch:
         """`alive`, called while waiting, raises if the graph ended."""
         self.alive = alive
         self.arm: deque[tuple[float, Array]] = deque(maxlen=KEPT)  # stamp [s], velocities [rad/s]
-        self.ticks: deque[tuple[float, Array, Array, Array]] = deque(maxlen=KEPT)
+        # When it came [s], by this process's own clock, as that of the graph may be stepped; stamp [s]; the setpoint
+        self.ticks: deque[tuple[float, float, Array, Array, Array]] = deque(maxlen=KEPT)
+        self._begun = 0.0
         self.budgets: deque[tuple[float, float]] = deque(maxlen=KEPT)  # stamp [s], latency budget [s]
         self.lines: list[Line] = []
         self.controller: ControllerStatus | None = None
@@ -90,7 +92,8 @@ class Watch:
         if message.setpoint:
             rows = (message.setpoint, message.setpoint_velocity, message.setpoint_acceleration)
             position, velocity, acceleration = (np.array(row) for row in rows)
-            self.ticks.append((convert.seconds(message.header.stamp), position, velocity, acceleration))
+            stamp = convert.seconds(message.header.stamp)
+            self.ticks.append((time.monotonic(), stamp, position, velocity, acceleration))
             self.budgets.append((convert.seconds(message.header.stamp), message.latency_budget))
         for refusal in message.refusals:
             if refusal.count > self._refused.get(refusal.name, 0):
@@ -114,7 +117,8 @@ class Watch:
             self.lines.append(line)
 
     def begin(self) -> None:
-        """Forget what was told before."""
+        """Forget what was told before; ticks count from now."""
+        self._begun = time.monotonic()
         self.lines, self._known = [], set()
 
     @property
@@ -135,7 +139,7 @@ class Watch:
     def trace(self, since: float) -> Trace:
         """Return what the arm and the controller did since the stamp `since` [s]."""
         arm = [row for row in list(self.arm) if row[0] >= since]
-        ticks = [row for row in list(self.ticks) if row[0] >= since - 0.2]
+        ticks = [row for row in list(self.ticks) if row[0] >= self._begun]
         width = len(self.joint_names)
 
         def rows(values: list[Array]) -> Array:
@@ -144,11 +148,12 @@ class Watch:
         return Trace(
             np.array([row[0] for row in arm]),
             rows([row[1] for row in arm]),
-            np.array([row[0] for row in ticks]),
-            rows([row[1] for row in ticks]),
+            np.array([row[1] for row in ticks]),
             rows([row[2] for row in ticks]),
             rows([row[3] for row in ticks]),
+            rows([row[4] for row in ticks]),
             max((budget for stamp, budget in list(self.budgets) if stamp >= since - 1.0), default=0.0),
+            np.array([row[0] for row in ticks]),
         )
 
     def speed(self, over: float = 0.15) -> float:
@@ -164,7 +169,7 @@ class Watch:
 
     def tick(self, over: int = 200) -> float:
         """The longest time [s] between the controller's latest ticks; NaN without any."""
-        stamps = [row[0] for row in list(self.ticks)[-over:]]
+        stamps = [row[1] for row in list(self.ticks)[-over:]]
         return max((b - a for a, b in pairwise(stamps)), default=float("nan"))
 
     # What is asked
