@@ -25,6 +25,7 @@ setup(
         "console_scripts": [
             "planner_node = vla_planner.planner_node:main",
             "goal = vla_planner.ros.goal_command:main",
+            "bench_planner = vla_planner.bench.command:main",
         ],
         "vla_planner.planners": [
             "symbols = vla_planner.symbols.mind:create",
