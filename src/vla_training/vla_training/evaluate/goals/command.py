@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -117,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write(arguments: Parser, settings: GoalEvalSettings, results: Sequence[GoalResult]) -> None:
+def _write(arguments: Namespace, settings: GoalEvalSettings, results: Sequence[GoalResult]) -> None:
     """Write the report so far, so that a run that is stopped leaves its figures."""
     about = {
         "planner": settings.planner,
