@@ -23,7 +23,10 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
+            "audit = vla_trust.supply.command:audit_main",
             "fuzz = vla_trust.fuzz.command:main",
+            "keystore = vla_trust.keystore.command:main",
+            "sbom = vla_trust.supply.command:sbom_main",
         ],
     },
 )

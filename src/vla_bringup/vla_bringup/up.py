@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+from vla_core.dds_security import refusal as security_refusal
 from vla_core.ros.start import RosStartError
 
 from .commands import command_line
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.print:
             print(describe(starts))
             return 0
+        if why := security_refusal():
+            raise GraphError(why)
         jobs = [job(start) for start in starts]
         with only_one(starts):
             return Supervisor(jobs, environment=environment(sys.stdout.isatty())).run()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults that the fuzzer and the review found: each stays mended."""
 
+import json
 import pickle
 import struct
 import time
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 import yaml
 from vla_console.access import Access
+from vla_console.commands import describe, read_command
 from vla_core.config_file import find_config
 from vla_core.robot import RobotConfigError, read_robot_config
 from vla_core.urdf.tree import UrdfError, parse_urdf
 from vla_perception.errors import ImageError
 from vla_perception.image.decoding import decode_compressed
-from vla_policy.errors import ReplyError
+from vla_policy.action.presets import RT1
+from vla_policy.action.space import ActionSpace
+from vla_policy.errors import ActionSpaceError, ReplyError
 from vla_policy.remote.codecs import pickles
 from vla_policy.remote.codecs.arrays import actions_from, short
 from vla_policy.rt1.config import LITE, ConfigError, RT1Config
@@ -130,6 +134,32 @@ def test_rt1_config_that_is_no_object_is_refused() -> None:
 def test_vocabulary_with_another_strategy_is_refused(strategy) -> None:
     with pytest.raises(VocabularyError, match="strategy"):
         ActionVocabulary.from_dict({"strategy": strategy, "ids": [1, 2]})
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+def test_action_space_with_numbers_beyond_floats_is_refused(number) -> None:
+    plain = json.loads(json.dumps(RT1.to_dict()))
+    plain["dimensions"][0]["high"] = number
+    with pytest.raises(ActionSpaceError, match="too large"):
+        ActionSpace.from_dict(plain)
+
+
+def test_bag_whose_custom_data_is_a_text_is_refused(tmp_path) -> None:
+    folder = tmp_path / "episode_000000"
+    writer = BagWriter(folder, {"task": "t"}, "jazzy")
+    writer.write(Recorded(Topic("/said", "std_msgs/msg/String", "string data", "", ()), 1, 1, b"\0" * 9))
+    writer.close({})
+    path = folder / "metadata.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["rosbag2_bagfile_information"]["custom_data"] = "text"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(RecordingError, match="damaged"):
+        open_bag(folder)
+
+
+def test_token_is_in_no_description_of_a_message() -> None:
+    command, _ = read_command('{"do": "hello", "token": "0123456789abcdef"}')
+    assert describe(command) == "hello"
 
 
 def test_bag_with_a_damaged_chunk_is_refused_by_name(tmp_path) -> None:

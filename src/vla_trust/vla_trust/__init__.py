@@ -9,5 +9,8 @@ __getattr__, __all__ = lazy_exports(
         "fuzz.mutate": ("Mutator",),
         "fuzz.run": ("Report", "fuzz"),
         "fuzz.target": ("Target",),
+        "keystore.enclaves": ("Enclave", "enclaves"),
+        "keystore.store": ("write_keystore",),
+        "supply.sbom": ("bill_of_materials",),
     },
 )

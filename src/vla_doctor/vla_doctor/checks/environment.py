@@ -7,6 +7,8 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 
+from vla_core.dds_security import ENABLE, refusal
+
 from vla_doctor.verdict import Verdict, error, ok, warn
 
 FRANKA_PORT = 1337  # where libfranka connects
@@ -18,6 +20,8 @@ def check_environment(variables: Mapping[str, str], domain: int) -> Iterator[Ver
     """Yield the verdicts about environment variables; domain: that of this process."""
     middleware = variables.get("RMW_IMPLEMENTATION", "") or "the default middleware"
     yield ok("ROS", f"{variables.get('ROS_DISTRO', 'unknown distribution')} with {middleware}, domain {domain}")
+    if why := refusal(variables):
+        yield error("DDS security", why, f"unset {ENABLE}")
     scope = variables.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "") or "SUBNET"
     only_local = variables.get("ROS_LOCALHOST_ONLY", "") == "1" or scope == "LOCALHOST"
     if only_local and not variables.get("ROS_STATIC_PEERS"):

@@ -17,6 +17,7 @@ from vla_core.action import ActionMode, DeltaReference
 from vla_policy.errors import ActionSpaceError
 
 FORMAT = "vla_action_space/1"
+MAX_NUMBER = 1e300  # of a range
 MAX_BINS = 65536  # tokens are uint16
 _E = TypeVar("_E", bound=Enum)
 
@@ -209,6 +210,8 @@ def _dimension(item: object) -> Dimension:
     for key in ("low", "high"):
         if isinstance(item[key], bool) or not isinstance(item[key], int | float):
             raise ActionSpaceError(f"{item['name']}: {key} is {item[key]!r}; valid is a number")
+        if abs(item[key]) > MAX_NUMBER:  # also what no float holds
+            raise ActionSpaceError(f"{item['name']}: {key} is too large; valid is up to {MAX_NUMBER:g}")
     categories = item["categories"]
     if categories is not None and not (isinstance(categories, list) and all(isinstance(c, str) for c in categories)):
         raise ActionSpaceError(f"{item['name']}: categories is {categories!r}; valid is null or a list of texts")

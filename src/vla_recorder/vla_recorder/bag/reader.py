@@ -83,7 +83,7 @@ def open_bag(path: Path) -> Bag:
             int(content["starting_time"]["nanoseconds_since_epoch"]),
             int(content["duration"]["nanoseconds"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise RecordingError(f"{folder / METADATA_FILE} is damaged: {error!r}") from error
 
 
