@@ -38,7 +38,7 @@ def test_every_requirement_is_pinned_to_one_version() -> None:
 
 
 def test_installed_packages_are_those_of_the_pins() -> None:
-    found = [each for each in audit(installed(), pins(ROOT / "requirements"), []) if each.kind == "pin"]
+    found = [each for each in audit(installed(), pins(ROOT / "requirements"), [], hashes=False) if each.kind == "pin"]
     assert not found
 
 
