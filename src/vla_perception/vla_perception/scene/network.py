@@ -54,14 +54,15 @@ class SceneNetwork(nn.Module):
         )
         self.blocks = nn.Sequential(*(_Block(width, dilation) for dilation in self.config.dilations))
         self.head = nn.Conv2d(width, OUTPUTS * len(self.config.names), 1)
-        with torch.no_grad():  # hardly any cell holds a centre
-            self.head.bias.view(-1, OUTPUTS)[:, 0] = -4.0
+        rare = torch.zeros(len(self.config.names), OUTPUTS)
+        rare[:, 0] = -4.0  # hardly any cell holds a centre
+        self.head.bias = nn.Parameter(rare.ravel())
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) from 0 to 1 -> (B, n, OUTPUTS, H / 8, W / 8)."""
         features = self.blocks(self.stem(images - 0.5))
         out: Tensor = self.head(features)
-        return out.unflatten(1, (len(self.config.names), OUTPUTS))
+        return out.view(len(out), len(self.config.names), OUTPUTS, *out.shape[2:])
 
 
 def peaks(maps: Tensor) -> Tensor:
