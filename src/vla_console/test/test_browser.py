@@ -142,7 +142,7 @@ def test_say_ask_and_stop_by_keyboard_alone(shown, served):
     shown.keyboard.press("Enter")
     wait_for(lambda: commands(served, Act)[2:] == [Act("estop")])
     assert len(commands(served, Say)) == 1
-    shown.locator("#home").click()  # what is refused is told
+    shown.locator("#home").click()  # a refusal is shown
     shown.get_by_text("the arm is not ready").wait_for()
 
 

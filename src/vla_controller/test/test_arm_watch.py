@@ -82,7 +82,7 @@ def test_setpoints_follow_an_arm_guided_by_hand_inside_the_limits(fr3: Bench) ->
 def test_a_drifting_sensor_does_not_lead_the_arm_away(fr3: Bench, rate: float) -> None:
     begin, home = fr3.now, fr3.q.copy()
 
-    def drift() -> None:  # the arm does what it is told; its first joint is measured more and more beside it
+    def drift() -> None:  # the arm follows its setpoints; its first joint is measured more and more beside it
         beside = rate * (fr3.now - begin) * np.eye(7)[0]
         for k in range(5):
             fr3.controller.update_joint_state(fr3.now - 0.04 + 0.01 * k, fr3.q + beside, np.zeros(7))

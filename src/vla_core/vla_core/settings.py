@@ -53,7 +53,7 @@ def check_setting(schema: type[Any], name: str, value: Any) -> None:
 
 
 def settings_from_texts(schema: type[T], given: Mapping[str, str]) -> T:
-    """Return settings made from texts by name; what is not given keeps its default.
+    """Return settings made from texts by name; others keep their defaults.
 
     Raises:
         SettingsError: `schema` has no such field, or the text is no value of its type, range or choices.

@@ -130,7 +130,7 @@ def test_a_question_is_asked_and_the_answer_is_taken(robot):
 
 
 def begun(robot, text: str):
-    """A goal whose first step goes on without end."""
+    """A goal whose first step never ends."""
     robot.slow = True
     handle, ending = robot.goal(text)
     robot.bench.spin_until(lambda: robot.given)

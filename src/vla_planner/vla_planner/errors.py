@@ -7,7 +7,7 @@ class PlannerError(Exception):
 
 
 class StepError(PlannerError):
-    """A step is outside the vocabulary or names what is not there."""
+    """A step is outside the vocabulary or names an absent object."""
 
 
 class GoalError(PlannerError):

@@ -301,7 +301,7 @@ class Executive:
         return None
 
     def _check_steps(self, steps: tuple[Step, ...]) -> None:
-        """Raise StepError where a step is outside the vocabulary or names what is not there."""
+        """Raise StepError where a step is outside the vocabulary or names an absent object."""
         if len(steps) > self._settings.max_steps:
             raise StepError(f"the plan has {len(steps)} steps; valid: up to {self._settings.max_steps}")
         for step in steps:

@@ -15,7 +15,7 @@ class Settings:
     robot: str = setting("fr3", "simulated robot: fr3 or wx250s")
     seed: int = setting(0, "of the table that is laid out at start", 0, 2**31 - 1)
     task: str = setting("", "instruction to lay the table for and to judge from the start; empty: any table, no task")
-    variation: str = setting("", "how tables differ, drawn anew with each task: words of `vla eval --vary`; empty: not")
+    variation: str = setting("", "how tables differ, drawn for each task: words of `vla eval --vary`; empty: not")
     camera_rate: float = setting(10.0, "[Hz] of the front camera; 0 turns it off", 0.0, 60.0)
     wrist_camera_rate: float = setting(0.0, "[Hz] of the wrist camera; 0: see wrist_view", 0.0, 60.0)
     wrist_view: bool = setting(False, "the wrist camera runs, at camera_rate where wrist_camera_rate is 0")

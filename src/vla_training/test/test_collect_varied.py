@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vla_sim.variation.axes import VariationError
-from vla_sim.variation.variation import parse_variation
+from vla_sim.variation.axes import AXES, VariationError
+from vla_sim.variation.variation import check_trained, parse_variation
 from vla_sim.world.scene import BLOCK_COLORS
 from vla_training.data.collect import Collector, CollectSettings
 from vla_training.data.command import main
 from vla_training.data.frames import build_table
-from vla_training.data.lerobot.writer import DatasetWriter, open_dataset
+from vla_training.data.lerobot.writer import DatasetError, DatasetWriter, open_dataset
 from vla_training.data.projection import project, projection_matrix
 
 SIZE = (128, 160)
@@ -73,3 +73,27 @@ def test_unknown_variation_is_refused_with_what_is_valid(tmp_path: Path):
     with pytest.raises(VariationError, match=r"camera.*light"):
         main(["--out", str(tmp_path / "set"), "--episodes", "1", "--vary", "weather"])
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize("vary", [["held_out"], ["camera.shift=0.0:0.05"]])
+def test_what_is_held_out_for_evaluation_is_never_drawn_for_training(tmp_path: Path, vary: list[str]):
+    with pytest.raises(VariationError, match=r"training may draw .* held out"):
+        main(["--out", str(tmp_path / "set"), "--episodes", "1", "--vary", *vary])
+    assert check_trained(parse_variation(["trained"])).axes.keys() == AXES.keys()
+
+
+def test_a_data_set_says_how_its_tables_differ_and_refuses_others(tmp_path: Path, make_record):
+    with DatasetWriter(tmp_path / "set", "fr3", variation=MOVED.tables) as writer:
+        writer.add(make_record(), 0)
+    assert open_dataset(tmp_path / "set").variation == {"axes": {"camera": {}}, "things": 0}
+    with DatasetWriter(tmp_path / "set", "fr3", variation=MOVED.tables) as writer:
+        assert len(writer) == 1
+    with pytest.raises(DatasetError, match=r"camera.*not plain tables.*--vary"):
+        DatasetWriter(tmp_path / "set", "fr3")
+
+
+def test_the_arm_starts_where_its_axis_says():
+    tilted = replace(MOVED, variation=parse_variation(["arm"]))
+    plain, moved = collected(replace(MOVED, variation=parse_variation([])), [0]), collected(tilted, [0])
+    offset = np.abs(moved[0].joints[0][:7] - plain[0].joints[0][:7])
+    assert 0.01 < offset.max() < 0.1

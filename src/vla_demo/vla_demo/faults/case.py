@@ -34,7 +34,7 @@ class Case:
     `place` is an arrow of fault_node, "process NODE", "operator" or "machine". `rests`: the arm has to be at rest
     `within` [s] of the beginning and until the end; otherwise it may continue. `after_budget`: the time counts from
     when the step of the last observation is due, the latency budget after the beginning. Limits hold in any case:
-    those of the setpoints always, those of the arm unless `arm` is false, where what it is told is the fault. `said` is
+    those of the setpoints always, those of the arm unless `arm` is false, where its commands are the fault. `said` is
     a regular expression that has to be found in a status, on /diagnostics or in the log. `recovery` is the most that it
     may take to move again.
     """

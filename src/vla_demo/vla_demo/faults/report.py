@@ -61,7 +61,7 @@ def write_json(path: Path, figures: Mapping[str, Any], runs: Sequence[Run]) -> N
 def table(cases: Sequence[Case], figures: Mapping[str, Any]) -> str:
     """Return the rows of the documentation's table, in Markdown."""
     rows = [
-        "| fault | promised | kept | at rest after | moves again | what is told |",
+        "| fault | promised | kept | at rest after | moves again | reported |",
         "|---|---|---|---|---|---|",
     ]
     for case in cases:

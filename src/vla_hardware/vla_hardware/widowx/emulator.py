@@ -90,7 +90,7 @@ class EmulatedServo:
             self.put(table.TORQUE_ENABLE, 0)
 
     def reboot(self, now: float) -> None:
-        """Forget what is not in the EEPROM."""
+        """Forget all but the EEPROM."""
         self.move_by_hand(self.place(now))
         temperature = self.get(table.PRESENT_TEMPERATURE)
         self.memory[EEPROM_END:] = bytes(SIZE - EEPROM_END)

@@ -65,8 +65,8 @@ class SceneDetector:
     def detect(self, image: Image, camera: CameraPose, hand: Hand | None = None) -> tuple[Detection, ...]:
         """Return what a picture (H, W, 3) RGB of any size shows. Raises ImageError.
 
-        camera: of a picture of that size; hand: tool and gripper at that moment, so that what is held is told from
-        what lies behind it.
+        camera: of a picture of that size; hand: tool and gripper at that moment, which tell a held object from
+        one behind it.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ImageError(f"picture is {image.dtype} {image.shape}; valid is uint8 (height, width, 3)")

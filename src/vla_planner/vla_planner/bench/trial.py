@@ -31,7 +31,7 @@ MAX_ORDERS = 200  # of one goal; the executive ends sooner
 
 @dataclass(slots=True)
 class Outcome:
-    """What came through. `illegal`: steps that are outside the vocabulary or name what is not there."""
+    """What came through. `illegal`: steps that are outside the vocabulary or name an absent object."""
 
     goals: int = 0
     steps: int = 0

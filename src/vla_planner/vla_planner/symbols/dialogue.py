@@ -22,7 +22,7 @@ Understand = Callable[[str], tuple[Stage, ...]]
 def apply(
     stages: tuple[Stage, ...], dialogue: Sequence[Utterance], history: Sequence[Attempt], understand: Understand
 ) -> tuple[Stage, ...]:
-    """Return the stages as what was said since the goal changed them. Raises GoalError for what is not understood."""
+    """Return the stages as later utterances changed them. Raises GoalError for an utterance without meaning."""
     asked = False
     for utterance in dialogue:
         if utterance.role != "operator":

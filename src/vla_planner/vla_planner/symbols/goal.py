@@ -20,7 +20,7 @@ def resolve(stages: Sequence[Stage], scene: Scene) -> tuple[Steps, ...]:
     """Return each stage's steps on this table.
 
     Raises:
-        GoalError: a stage names what is not there, contradicts itself, or asks for what is no step.
+        GoalError: a stage names an absent object, contradicts itself, or asks for an unknown step.
     """
     resolved = tuple(_resolve_stage(stage, scene) for stage in stages)
     for steps in resolved:

@@ -50,7 +50,7 @@ def parse_stages(text: str, vocabulary: Vocabulary = TABLETOP) -> tuple[tuple[st
     """Return a goal's stages in order, each with its words; a stage that no pattern fits has no wishes.
 
     Raises:
-        GoalError: it names what is not in the vocabulary, or what the policy cannot do.
+        GoalError: it names a thing outside the vocabulary, or what the policy cannot do.
     """
     words = re.sub(r"\s+", " ", text.lower().replace("first of all", "first")).strip()
     refuse_foreign(words, vocabulary)

@@ -19,7 +19,7 @@ from vla_recorder.errors import RecordingError
 
 
 def recover(folder: Path, distro: str = "") -> Totals:
-    """Make a bag of a folder whose recorder was killed: the file is read as far as it goes and written anew.
+    """Make a bag of a folder whose recorder was killed: the file is read to its last whole message and rewritten.
 
     The cut file stays beside it as NAME_0.mcap.cut. Returns what was kept.
 

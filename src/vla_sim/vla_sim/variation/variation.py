@@ -16,6 +16,7 @@ from vla_core.config_file import config_names, find_config
 from vla_sim.variation.axes import AXES, Range, VariationError, check_range
 
 FOLDER = "variation"
+TRAINED = "trained"  # the file of what data and training may draw
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
 
@@ -35,7 +36,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """Ranges by axis and parameter. An axis that is missing is off."""
+    """Ranges by axis and parameter. An axis that is missing is off; a parameter that is missing has its default."""
 
     axes: Mapping[str, Mapping[str, Range]] = field(default_factory=dict)
 
@@ -112,6 +113,24 @@ def parse_variation(words: Iterable[str]) -> Variation:
         else:
             _merge(axes, _file(word))
     return Variation(axes)
+
+
+def check_trained(variation: Variation) -> Variation:
+    """Return a variation that draws nothing outside `config/variation/trained.yaml`, which evaluation counts on.
+
+    Raises VariationError that names the axis and what training may draw.
+    """
+    allowed = load_variation(TRAINED)
+    for axis, ranges in variation.axes.items():
+        for name, parameter in AXES[axis].items():
+            low, high = ranges.get(name, parameter.default)
+            least, most = allowed.axes.get(axis, {}).get(name, parameter.default)
+            if low < least or high > most:
+                raise VariationError(
+                    f"{axis}.{name} is {low:g} to {high:g}; training may draw {least:g} to {most:g} "
+                    f"({TRAINED}.yaml): the rest is held out for evaluation"
+                )
+    return variation
 
 
 def _file(word: str) -> Variation:

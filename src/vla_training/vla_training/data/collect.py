@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,12 @@ class CollectSettings:
     variation: Variation = field(default_factory=Variation)  # of the tables; empty: plain ones
     things: int = 0  # of world.things, at most, beside what a plain table has
 
+    @property
+    def tables(self) -> dict[str, Any]:
+        """How tables differ, for the data set to say; empty for plain ones."""
+        axes = {axis: {name: list(pair) for name, pair in each.items()} for axis, each in self.variation.axes.items()}
+        return {"axes": axes, "things": self.things} if axes or self.things else {}
+
 
 class Collector:
     """Makes episodes one after the other in one process; episode `seed` is always the same."""
@@ -79,9 +86,9 @@ class Collector:
     ) -> EpisodeRecord:
         """One episode. With a `learner` it acts (at random steps the expert instead): a DAgger episode."""
         rng = np.random.default_rng([seed, 2])
-        self._dress(seed)
+        home = self._dress(seed)
         task = sample_task(rng, str(rng.choice(self.settings.families)))
-        self._lay_out(task, rng)
+        self._lay_out(task, rng, home)
         test = SuccessTest(self._world, task)
         words = text(task, rng) if text else task.text()
         actors = self._actors(task, words, rng, learner, learner_share)
@@ -96,13 +103,14 @@ class Collector:
                 break
         return recorder.finish(success)
 
-    def _dress(self, seed: int) -> None:
-        """Make the table that the seed draws; the plain one where nothing varies."""
+    def _dress(self, seed: int) -> Array:
+        """Make the table that the seed draws, the plain one where nothing varies; return where its arm starts [rad]."""
         rng = np.random.default_rng([seed, _TABLE])
         drawn = self.settings.variation.draw([seed, _TABLE])
         count = int(rng.integers(self.settings.things + 1))
         things = tuple(str(name) for name in rng.choice(TRAINED_THINGS, count, replace=False))
         self._place.dress(Dressing(things=things), drawn, seed)
+        return np.array(self._place.home(drawn))
 
     def _layout(self, task: Task, rng: np.random.Generator, keep_clear: Array | None = None) -> Layout:
         """Draw a layout with the things of this table, none of them where the hand is."""
@@ -113,12 +121,11 @@ class Collector:
                 return layout
         raise RuntimeError(f"no room for {', '.join(things)} beside {task} in {_TRIES} tries")
 
-    def _lay_out(self, task: Task, rng: np.random.Generator) -> None:
-        robot = self._world.robot
+    def _lay_out(self, task: Task, rng: np.random.Generator, home: Array) -> None:
         self._lockstep.forget()
         if rng.random() > self.settings.wide_starts:
             self._layout(task, rng).apply(self._world)
-            self._lockstep.start()
+            self._lockstep.start(home)
             return
         start = self._random_start(rng)
         layout = self._layout(task, rng, keep_clear=start[:2])
@@ -127,7 +134,6 @@ class Collector:
             start = np.array([x, y, rng.uniform(0.06, 0.16)]) + rng.normal(0.0, [0.02, 0.02, 0.0])
         layout.apply(self._world)
         kinematics = self._lockstep.controller.kinematics
-        home = np.asarray(robot.home)
         pose = kinematics.fk(home)
         joints, _, _ = kinematics.ik(home, type(pose)(start, pose.quaternion))
         for _ in range(20):

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vla_training.run.arguments import CORES, Parser, add_vary, natural, positive
 from vla_training.run.errors import TrainingError
@@ -46,6 +46,13 @@ def add_variation_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def varied(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return `variation` and `things` of CollectSettings. Raises VariationError, also for what is held out."""
+    from vla_sim.variation.variation import check_trained, parse_variation
+
+    return {"variation": check_trained(parse_variation(arguments.vary)), "things": arguments.things}
+
+
 def check_families(families: Sequence[str]) -> tuple[str, ...]:
     """The families as a tuple. Raises TrainingError for an unknown one."""
     from vla_sim.task.task import FAMILIES
@@ -75,7 +82,6 @@ def write_episodes(
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `vla data`; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    from vla_sim.variation.variation import parse_variation
     from vla_sim.world.robots import get_robot
 
     from vla_training.data.collect import CollectSettings, collect
@@ -83,10 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from vla_training.run.progress import Progress
 
     settings = CollectSettings(get_robot(arguments.robot).name, families=check_families(arguments.families))
-    settings = dataclasses.replace(settings, variation=parse_variation(arguments.vary), things=arguments.things)
+    settings = dataclasses.replace(settings, **varied(arguments))
     if arguments.image_size:
         settings = dataclasses.replace(settings, image_size=tuple(arguments.image_size))
-    with DatasetWriter(arguments.out, arguments.robot) as writer:
+    with DatasetWriter(arguments.out, arguments.robot, variation=settings.tables) as writer:
         seeds = missing_seeds(writer, arguments.seed, arguments.episodes)
         print(f"{arguments.out}: {len(writer)} episodes are there, {len(seeds)} are to be made", flush=True)
         progress = Progress(len(writer) + len(seeds), writer.outcomes)

@@ -20,7 +20,6 @@ import numpy as np
 from vla_policy.policy import PolicyConfig
 from vla_policy.registry import create as create_policy
 from vla_sim.task.task import Task
-from vla_sim.variation.variation import parse_variation
 from vla_sim.world.robots import get_robot
 
 from vla_training.data.bags import corrections
@@ -30,6 +29,7 @@ from vla_training.data.command import (
     add_variation_arguments,
     check_families,
     missing_seeds,
+    varied,
     write_episodes,
 )
 from vla_training.data.language import training_sentences
@@ -83,9 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     learner = LearnerSettings(config, arguments.learner_share, arguments.policy)
     policy = create_policy(learner.name, learner.policy)  # here, so that a refusal comes before any process starts
     settings = CollectSettings(robot, policy.image_size or CollectSettings().image_size, families)
-    settings = replace(settings, variation=parse_variation(arguments.vary), things=arguments.things)
+    settings = replace(settings, **varied(arguments))
     policy.close()
-    with DatasetWriter(arguments.out, robot) as writer:
+    with DatasetWriter(arguments.out, robot, variation=settings.tables) as writer:
         seeds = missing_seeds(writer, arguments.seed, arguments.episodes)
         print(f"{arguments.out}: {len(writer)} episodes are there, {len(seeds)} are to be made", flush=True)
         progress = Progress(len(writer) + len(seeds), writer.outcomes)

@@ -62,7 +62,11 @@ def _train_expert(arguments: argparse.Namespace, command: str) -> int:
         trainer.start_from(weights_of(arguments.start, data.robot, config))
     if not resume(trainer, f"{len(data.table)} frames of {data.robot}, on {device}"):
         return 0
-    rows = [{"folder": str(s.folder), "episodes": len(s.rows), "frames": s.frames} for s in data.sources]
+    rows = [
+        {"folder": str(s.folder), "episodes": len(s.rows), "frames": s.frames}
+        | ({"variation": s.variation} if s.variation else {})
+        for s in data.sources
+    ]
     record = write_record(arguments.out, {**facts, "data": rows}, command)
     return train(trainer, lambda figures: _describe(trainer, record, figures))
 

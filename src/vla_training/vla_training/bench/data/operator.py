@@ -70,7 +70,7 @@ class Operator(Collector):
         """Return the episode of seed `item`, successful or not."""
         rng = np.random.default_rng([item, 7])
         task = sample_task(rng, str(rng.choice(self.settings.families)))
-        self._lay_out(task, rng)
+        self._lay_out(task, rng, np.asarray(self._world.robot.home))
         test, text = SuccessTest(self._world, task), task.text()
         done = self._let_policy_act(text, test, rng)
         self._expert.reset(text)

@@ -28,6 +28,7 @@ from vla_training.data.lerobot.schema import (
     SCENE,
     STATE,
     TASKS_PATH,
+    VARIATION_PATH,
     VERSION,
     DatasetError,
 )
@@ -42,6 +43,11 @@ class Dataset:
     robot: str
     image_size: tuple[int, int]  # (height, width) [px]
     rows: tuple[dict[str, Any], ...]
+
+    @property
+    def variation(self) -> dict[str, Any]:
+        """How its tables differ, as `vla data` was told; empty for plain ones."""
+        return read_variation(self.folder)
 
     @property
     def frames(self) -> int:
@@ -113,6 +119,20 @@ def open_dataset(folder: Path) -> Dataset:
         raise DatasetError(f"{path}: format {version!r}; this version reads {VERSION!r}")
     get_robot(robot)
     return Dataset(folder, robot, (height, width), tuple(episode_rows(folder)))
+
+
+def read_variation(folder: Path) -> dict[str, Any]:
+    """Return the axes and the number of things of a folder; empty for plain tables. Raises DatasetError."""
+    path = folder / VARIATION_PATH
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise DatasetError(f"{path} holds {type(found).__name__}, not an object")
+    return found
 
 
 def episode_rows(folder: Path, wanted: Sequence[str] = EXTRA_COLUMNS) -> list[dict[str, Any]]:

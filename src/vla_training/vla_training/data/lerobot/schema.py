@@ -28,6 +28,7 @@ DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 MAP_PATH = "meta/observation_map.yaml"  # what the columns are; no part of the format
+VARIATION_PATH = "meta/variation.json"  # how tables differ, where they do; no part of the format
 TASKS_PATH, INFO_PATH, STATS_PATH = "meta/tasks.parquet", "meta/info.json", "meta/stats.json"
 IMAGE, STATE, SCENE, ACTION = "observation.images.front", "observation.state", "observation.environment_state", "action"
 DONE, SUCCESS = "next.done", "next.success"

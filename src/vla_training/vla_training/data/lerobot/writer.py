@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from vla_sim.world.robots import get_robot
 from vla_training.data.lerobot.columns import record_columns
 from vla_training.data.lerobot.folder import FolderWriter
 from vla_training.data.lerobot.reader import Dataset, open_dataset
-from vla_training.data.lerobot.schema import MAP_PATH, PROJECTION, DatasetError, Feature, features
+from vla_training.data.lerobot.schema import MAP_PATH, PROJECTION, VARIATION_PATH, DatasetError, Feature, features
 from vla_training.data.record import EpisodeRecord
 
 __all__ = ["Dataset", "DatasetError", "DatasetWriter", "open_dataset"]
@@ -46,11 +48,15 @@ period_s: 0.2
 class DatasetWriter(FolderWriter):
     """Appends episode records; use it as a context manager."""
 
-    def __init__(self, folder: Path, robot: str, fps: int = 5, group: int = 16) -> None:
+    def __init__(
+        self, folder: Path, robot: str, fps: int = 5, group: int = 16, variation: Mapping[str, Any] | None = None
+    ) -> None:
         """`fps`: the policy's rate [Hz]; `group`: episodes that share a file, and that a killed process may lose.
 
-        Raises DatasetError for a folder of another robot or format, or that another process is writing.
+        `variation`: how tables differ; empty: they are plain. Raises DatasetError for a folder of another robot, format
+        or variation, or that another process is writing.
         """
+        self._variation = json.loads(json.dumps(dict(variation or {})))  # tuples become lists, as in the file
         self.robot = get_robot(robot)
         self._image_size: tuple[int, int] | None = None
         super().__init__(folder, self.robot.name, fps, group)
@@ -64,6 +70,11 @@ class DatasetWriter(FolderWriter):
         existing = open_dataset(self.folder)
         if existing.robot != self.robot.name:
             raise DatasetError(f"{self.folder} holds episodes of {existing.robot}, not of {self.robot.name}")
+        if existing.variation != self._variation:
+            raise DatasetError(
+                f"{self.folder} holds {_tables(existing.variation)}, not {_tables(self._variation)}; "
+                "give the same --vary and --things, or another --out"
+            )
         self._image_size = existing.image_size
 
     @property
@@ -89,8 +100,14 @@ class DatasetWriter(FolderWriter):
         path = self.folder / MAP_PATH
         if not path.exists():
             write_text(path, MAP_TEXT.format(height=height, width=width))
+        if self._variation and not (self.folder / VARIATION_PATH).exists():
+            write_text(self.folder / VARIATION_PATH, json.dumps(self._variation, indent=2) + "\n")
         task = record.task
         extra: dict[str, Any] = {"seed": seed, "family": task.family, "object": task.object, "target": task.target}
         if record.projection is not None:
             extra[PROJECTION] = [float(value) for value in record.projection.ravel()]
         self.append(record.text, record_columns(record), extra | {"success": bool(record.success)})
+
+
+def _tables(variation: Mapping[str, Any]) -> str:
+    return f"tables that differ by {json.dumps(variation)}" if variation else "plain tables"

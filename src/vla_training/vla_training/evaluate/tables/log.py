@@ -41,7 +41,7 @@ class Log:
                 raise ValueError("the first line has not the conditions of `vla eval tables`")
             rows = [Row(**{name: entry[name] for name in _NAMES & set(entry)}) for entry in others]
         except (ValueError, TypeError) as error:
-            raise TableError(f"{self.path} is no log of `vla eval tables`: {error}; --fresh begins it anew") from error
+            raise TableError(f"{self.path} is no log of `vla eval tables`: {error}; --fresh replaces it") from error
         differing = [f"{key} {first[key]!r}, not {value!r}" for key, value in conditions.items() if first[key] != value]
         if differing:
             raise TableError(f"{self.path} is of {'; '.join(differing)}; --fresh discards it, --out names another file")

@@ -77,7 +77,7 @@ class TableRunner:
     def _play(self, digest: str, index: int, stage: Stage) -> Row:
         lockstep, driver = self._place.lockstep, self._driver
         began = lockstep.world.time
-        # the scripted expert reads the truth: it is told which block is meant
+        # the scripted expert reads the truth: it gets the block's own name
         text = stage.task.text() if driver.policy.uses_scene else stage.text
         driver.begin(INSTRUCTION_ID, text, began)
         sheet = Sheet()

@@ -26,7 +26,7 @@ class Stage:
     """One episode before it begins."""
 
     task: Task
-    text: str  # what the policy is told
+    text: str  # instruction of the policy
     layout: Layout
     dressing: Dressing
     drawn: Drawn  # of the cell's variation
