@@ -37,7 +37,7 @@ def test_cases_have_the_length_asked_for_and_the_default_planner_plans_them(worl
     mind, low, high = create(PlannerConfig()), *LENGTHS[length]
     for seed in range(6):
         rng = np.random.default_rng([seed, 3])
-        case = sample_case(rng, length)
+        case = sample_case(rng, length, world.robot)
         assert low <= len(case.steps) <= high
         lay_case(case, world.robot, rng).apply(world)
         decision = mind.decide(Situation(case.goal, true_scene(world)))

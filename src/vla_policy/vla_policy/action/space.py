@@ -211,7 +211,7 @@ def _dimension(item: object) -> Dimension:
         if isinstance(item[key], bool) or not isinstance(item[key], int | float):
             raise ActionSpaceError(f"{item['name']}: {key} is {item[key]!r}; valid is a number")
         if abs(item[key]) > MAX_NUMBER:  # also what no float holds
-            raise ActionSpaceError(f"{item['name']}: {key} is too large; valid is up to {MAX_NUMBER:g}")
+            raise ActionSpaceError(f"{item['name']}: {key} is too large; valid is a finite number up to {MAX_NUMBER:g}")
     categories = item["categories"]
     if categories is not None and not (isinstance(categories, list) and all(isinstance(c, str) for c in categories)):
         raise ActionSpaceError(f"{item['name']}: categories is {categories!r}; valid is null or a list of texts")

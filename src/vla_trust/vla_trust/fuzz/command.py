@@ -8,7 +8,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from vla_core.files import write_text
@@ -23,7 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fuzz the chosen targets; return 0 only if no input was one that its reader failed at."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    logging.disable(logging.CRITICAL)
     known = {target.name: target for target in all_targets()}
     if options.list:
         print("\n".join(known))
@@ -32,17 +32,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"unknown target {', '.join(unknown)}; valid: {', '.join(known)}")
     chosen = [known[name] for name in options.target or known]
-    if options.engine == "coverage":
-        from vla_trust.fuzz.coverage import run_by_coverage
-
-        report = run_by_coverage([target.name for target in chosen], options.seconds, options.seed)
-    else:
-        report = fuzz(chosen, options.seconds, options.seed, options.cases, _progress(options.seconds))
+    with _silent():
+        report = _fuzz(options, chosen)
     print(_table(report))
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_text(options.out, json.dumps({"engine": options.engine, **report.to_dict()}, indent=2) + "\n")
     return 1 if report.failed else 0
+
+
+def _fuzz(options: argparse.Namespace, chosen: Sequence[Target]) -> Report:
+    if options.engine == "coverage":
+        from vla_trust.fuzz.coverage import run_by_coverage
+
+        return run_by_coverage([target.name for target in chosen], options.seconds, options.seed)
+    return fuzz(chosen, options.seconds, options.seed, options.cases, _progress(options.seconds))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what readers log about bad input from the terminal."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def all_targets() -> tuple[Target, ...]:

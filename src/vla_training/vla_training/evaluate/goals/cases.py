@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ WARM, COLD = ("red block", "yellow block"), ("green block", "blue block", "purpl
 _BOWL_LANE = 0.10  # [m] along x between the bowl and a block that is to be pushed past it
 _APART = 0.15  # [m] between a block and the one that it is to stand next to
 _BOWL_ROOM = 0.13  # [m] between the bowl and a spot where a block is to be set down
+_EASILY = 1_000  # tables drawn for a case before it is dropped
 LENGTHS: Mapping[str, tuple[int, int]] = {"3-5": (3, 5), "6-10": (6, 10), "11-20": (11, 20)}
 
 
@@ -42,8 +44,16 @@ class GoalCase:
         return next((name for name, (low, high) in LENGTHS.items() if low <= n <= high), str(n) if n else "")
 
 
-def sample_case(rng: np.random.Generator, length: str) -> GoalCase:
-    """Return a random goal of a length in LENGTHS."""
+def sample_case(rng: np.random.Generator, length: str, robot: SimRobot) -> GoalCase:
+    """Return a random goal of a length in LENGTHS, for which a table is easily found."""
+    while True:
+        case = _draw_case(rng, length)
+        with suppress(TaskError):
+            lay_case(case, robot, rng, _EASILY)
+            return case
+
+
+def _draw_case(rng: np.random.Generator, length: str) -> GoalCase:
     if length == "3-5":
         kinds = (_all_in_bowl, _all_but, _two_then_near, _sort, _gather, _chain_short)
         return kinds[int(rng.integers(len(kinds)))](rng)
@@ -72,23 +82,31 @@ def _loaded(entry: object, path: Path) -> GoalCase:
     return GoalCase(entry["goal"], tuple(sorted(named)), (), done, kind="own")
 
 
-def lay_case(case: GoalCase, robot: SimRobot, rng: np.random.Generator) -> Layout:
-    """Return a table for a case: its blocks, others up to four, and the bowl, well apart."""
+def lay_case(case: GoalCase, robot: SimRobot, rng: np.random.Generator, tries: int = 20_000) -> Layout:
+    """Return a table for a case: its blocks, others up to four, and the bowl, well apart.
+
+    Raises TaskError where none is found in `tries` draws.
+    """
     others = [str(name) for name in rng.permutation(BLOCKS) if name not in case.blocks]
     blocks = list(case.blocks)
     if case.kind == "own":
         blocks += others[: max(0, 4 - len(blocks))]
     needs_bowl = case.kind != "sort"
-    for _ in range(20000):
+    for _ in range(tries):
         objects = scatter(robot, [BOWL, *blocks] if needs_bowl else blocks, rng)
         if objects is not None and _fits(case, objects, robot):
             return Layout(Task("pick", blocks[0]), objects)
-    raise TaskError(f"no table was found for {case.goal!r}; valid with fewer objects")  # pragma: no cover
+    raise TaskError(f"no table was found for {case.goal!r}; valid with fewer objects")
 
 
 def _fits(case: GoalCase, objects: Mapping[str, tuple[float, float, float]], robot: SimRobot) -> bool:
-    """Whether the first steps can be done: nothing to be pushed beyond a line or by the bowl, room beside targets."""
+    """Whether steps with objects that lie as laid can be done: lanes free of lines and bowl, room beside targets."""
+    moved: set[str] = set()
     for step in case.steps:
+        as_laid = not moved & {step.object, step.target}
+        moved.add(step.object)
+        if not as_laid:
+            continue
         if step.family == NEAR and not _has_room(step, objects, robot):
             return False
         if step.family != PUSH:

@@ -68,7 +68,7 @@ class GoalEvaluator:
         if settings.goals:
             case = settings.goals[index % len(settings.goals)]
         else:
-            case = sample_case(rng, settings.lengths[index % len(settings.lengths)])
+            case = sample_case(rng, settings.lengths[index % len(settings.lengths)], self._world.robot)
         return self._runner.run(case, index, settings.seed, settings.disturb)
 
     def close(self) -> None:
