@@ -66,3 +66,11 @@ def test_a_site_may_have_its_own_commands(tmp_path):
     )
     mine = load_grammar(str(path))
     assert (mine.fit("wave again please"), mine.fit("pick up the red block")) == ("wave", "")
+
+
+def test_samples_name_every_colour_before_one_comes_twice():
+    """Whisper hears the words of its prompt into noise: with one colour alone it heard that one for the others."""
+    assert all(GRAMMAR.automaton.accepts(text.split()) for text in GRAMMAR.samples)
+    colours = [word for text in GRAMMAR.samples for word in text.split() if word in GRAMMAR.parts["colour"].split("|")]
+    assert len(colours) == len(set(colours)) == len(GRAMMAR.commands)
+    assert [text.startswith("hey robot ") for text in GRAMMAR.samples] == [True, False, True, False]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ class Grammar:
     answers: Mapping[str, str]
     halt: str
     phrase: str
+    matter: tuple[str, ...] = ()  # parts whose word decides which task is meant
 
     def fit(self, text: str) -> str:
         """Return what `text`, without the wake phrase, fits: a family, YES, NO, HALT; empty: nothing."""
@@ -45,6 +46,13 @@ class Grammar:
     def examples(self) -> tuple[str, ...]:
         """One sentence for each family of commands."""
         return tuple(_example(pattern, self.parts) for pattern in self.commands.values())
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """A sentence of each family, every second one after the wake phrase, with words that matter in turn."""
+        call = (f"{self.phrase} " if self.phrase else "", "")
+        said = (_example(pattern, self.parts, self.matter, turn) for turn, pattern in enumerate(self.commands.values()))
+        return tuple(call[number % 2] + text for number, text in enumerate(said))
 
     @property
     def words(self) -> frozenset[str]:
@@ -81,6 +89,7 @@ def load_grammar(path: str = "", phrase: str = "hey robot") -> Grammar:
             {YES: content["answers"][YES], NO: content["answers"][NO]},
             content["halt"],
             spoken_words(phrase),
+            tuple(content.get("matter", ())),
         )
         grammar.fit("")  # every pattern is well formed
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -96,11 +105,17 @@ def spoken_words(text: str) -> str:
     return " ".join(re.findall(r"[\w']+", text.lower().replace("’", "'")))
 
 
-def _example(pattern: str, known: Mapping[str, str]) -> str:
-    """Return a sentence that fits: the first of each choice, nothing that may be left out but an article."""
+def _example(pattern: str, known: Mapping[str, str], matter: Sequence[str] = (), turn: int = 0) -> str:
+    """Return a sentence that fits: the first of each choice, nothing that may be left out but an article.
+
+    Of the parts `matter` the alternative number `turn` is taken, and one further each time; numbers wrap around.
+    """
     first = re.sub(r"\[(the)\]", r"\1", pattern)
     while match := re.search(r"<(\w+)>", first):
         inner = re.sub(r"\[(the)\]", r"\1", known[match[1]])
+        if match[1] in matter:
+            words = inner.split("|")
+            inner, turn = words[turn % len(words)], turn + 1
         first = f"{first[: match.start()]}({inner}){first[match.end() :]}"
     while "[" in first or "(" in first:
         first = re.sub(r"\[[^\[\]()]*\]", "", first)

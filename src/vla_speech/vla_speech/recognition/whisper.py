@@ -33,8 +33,7 @@ class WhisperRecogniser:
             raise missing(WEIGHTS.replace("_", "-"), "whisper")
         folder = Path(next(iter(found.submodule_search_locations))) / "model"
         self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
-        call = grammar.phrase.capitalize()
-        self._prompt = " ".join(f"{call}, {example}." for example in grammar.examples)
+        self._prompt = " ".join(f"{text.capitalize()}." for text in grammar.samples)
 
     def recognise(self, sound: Samples) -> Transcript:
         """Return the text of a whole sound, of at most 30 s."""
